@@ -2,8 +2,10 @@
 //!
 //! No I/O, no protocol, no dependencies on other rooms.
 
+mod error_code;
 mod words;
 
+pub use error_code::ErrorCode;
 pub use words::{
     BrokerEpoch, LeaderEpoch, NodeId, Offset, PartitionId, ProducerEpoch, ProducerId, TopicId,
     TopicPartition, Uuid,

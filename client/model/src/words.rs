@@ -89,8 +89,15 @@ impl FromStr for Uuid {
         }
         let mut bits = 0u128;
         for (index, character) in text_bytes.iter().enumerate() {
-            let sextet = ALPHABET.iter().position(|c| c == character).ok_or_else(invalid)? as u128;
-            bits = if index == 21 { (bits << 2) | (sextet >> 4) } else { (bits << 6) | sextet };
+            let sextet = ALPHABET
+                .iter()
+                .position(|c| c == character)
+                .ok_or_else(invalid)? as u128;
+            bits = if index == 21 {
+                (bits << 2) | (sextet >> 4)
+            } else {
+                (bits << 6) | sextet
+            };
         }
         Ok(Self(bits.to_be_bytes()))
     }
@@ -108,7 +115,10 @@ pub struct TopicPartition {
 impl TopicPartition {
     /// Names a partition.
     pub fn new(topic: impl Into<Arc<str>>, partition: PartitionId) -> Self {
-        Self { topic: topic.into(), partition }
+        Self {
+            topic: topic.into(),
+            partition,
+        }
     }
 }
 
