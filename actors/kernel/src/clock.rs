@@ -33,7 +33,9 @@ impl SystemClock {
     /// A clock whose monotonic time starts now.
     #[expect(clippy::disallowed_methods, reason = "this is the seam")]
     pub fn new() -> Self {
-        Self { start: tokio::time::Instant::now() }
+        Self {
+            start: tokio::time::Instant::now(),
+        }
     }
 }
 

@@ -6,15 +6,24 @@
 //! | [`disk`] | files and directories, real or simulated |
 //! | [`rng`] | seeded randomness |
 //! | [`task`] | spawning of tasks, the blocking pool |
+//! | [`view`] | read-only views that an actor publishes |
+//! | [`signal`] | waiting on many things at once |
+//! | [`budget`] | bytes in flight |
 //!
 //! Nothing here knows a Kafka request, a topic or a partition.
 
+pub mod budget;
 pub mod clock;
 pub mod disk;
 pub mod rng;
+pub mod signal;
 pub mod task;
+pub mod view;
 
-pub use clock::{Clock, SystemClock};
-pub use disk::{Disk, DiskFile, OpenMode, RealDisk};
+pub use budget::{ByteBudget, Permit};
+pub use clock::{Clock, SharedClock, SystemClock};
+pub use disk::{Disk, DiskFile, OpenMode, RealDisk, SharedDisk};
 pub use rng::Rng;
+pub use signal::{Signal, Waiter};
 pub use task::{Blocking, spawn};
+pub use view::{View, ViewClosed, Watch};
