@@ -1,1 +1,27 @@
-//! (being built)
+//! Kafka's requests and responses, and the frames that carry them.
+//!
+//! Every struct under [`messages`] and [`ApiKey`] are generated from Kafka's message schemas by
+//! `cargo xtask codegen`. [`frame`] puts headers and lengths around them.
+
+mod api_key;
+pub mod frame;
+pub mod messages;
+
+pub use api_key::ApiKey;
+pub use frame::{
+    RequestFrame, decode_request_header, decode_response, encode_request, encode_response,
+};
+pub use messages::{RequestHeader, ResponseHeader};
+pub use odeon_schema::{DecodeError, Decoder, EncodeError, Encoder, Message, RawTaggedField, Wire};
+
+/// The first version of `Produce` that a server says it has in `ApiVersions`, although those below
+/// the schema's first are refused: librdkafka needs to see them.
+pub const PRODUCE_ADVERTISED_MIN_VERSION: i16 = 0;
+
+/// A request of an API.
+pub trait Request: Message {
+    /// The API.
+    const KEY: ApiKey;
+    /// What answers it, in the same version.
+    type Response: Message;
+}

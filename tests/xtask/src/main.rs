@@ -1,3 +1,40 @@
-//! Project commands.
+//! Project commands: `cargo xtask <command>`.
+// A developer's tool: it works on real files, and needs no simulated ones.
+#![allow(clippy::disallowed_methods)]
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod codegen;
+mod sh;
+mod tidy;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Project commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Generate the protocol's and the records' structs from Kafka's message schemas
+    Codegen(codegen::Arguments),
+    /// Check the invariants of ARCHITECTURE.md
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Codegen(arguments) => codegen::run(&arguments),
+        Command::Tidy => tidy::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What the commands share: where the project is, and how other programs are run.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Whatever went wrong, in words.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The project's root.
+pub(crate) fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root.pop();
+    root
+}
+
+/// Where built and fetched things go.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Runs a program to its end.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?}: {status}").into())
+    }
+}
