@@ -1,1 +1,30 @@
-//! (being built)
+//! The cluster's metadata: what it is, how it changes, how it is written.
+//!
+//! | part | what |
+//! |---|---|
+//! | [`MetadataRecord`] | one change, in Kafka's record frame |
+//! | [`entry`] | the batch of records that is one entry of the Raft log |
+//! | [`MetadataImage`] | the whole state after some entry; cheap to clone, compared by [`MetadataDelta`] |
+//! | [`snapshot`] | an image as bytes |
+//!
+//! Everything here is pure: no clock, no randomness, no I/O. Two nodes that apply the same records
+//! in the same order hold equal images.
+
+pub mod entry;
+mod image;
+mod record;
+pub mod snapshot;
+
+pub use image::{
+    BrokerImage, ConfigResource, ConfigResourceType, Configs, ControllerImage, Effect, Endpoint,
+    FeatureRange, LeaderRecoveryState, MetadataDelta, MetadataImage, NO_LEADER, PartitionImage,
+    Position, QuotaEntity, TopicDelta, TopicImage, directory,
+};
+pub use record::{MetadataRecord, RecordError};
+
+/// The feature whose level says which metadata records may be written.
+pub const METADATA_VERSION_FEATURE: &str = "metadata.version";
+/// The first `metadata.version` that this software can run with (Kafka's name: 4.4-IV2).
+pub const MIN_METADATA_VERSION: i16 = 33;
+/// The last `metadata.version` that this software can run with, and the one a new cluster gets.
+pub const LATEST_METADATA_VERSION: i16 = 33;
