@@ -13,7 +13,7 @@ mod header;
 mod prepared;
 mod record;
 mod split;
-// mod validate;
+mod validate;
 mod varint;
 mod walk;
 
@@ -25,7 +25,7 @@ pub use header::{BatchHeader, HEADER_BYTES, NO_TIMESTAMP, TimestampType, batch_c
 pub use prepared::PreparedBatch;
 pub use record::{Limits, RecordHeader, RecordView, Records, records};
 pub use split::{Batches, split_batches};
-// pub use validate::{BatchFault, TargetCompression, ValidationError, ValidationRules, validate};
+pub use validate::{TargetCompression, ValidationError, ValidationRules, validate};
 
 #[cfg(test)]
 mod tests;

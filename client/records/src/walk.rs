@@ -210,10 +210,11 @@ pub(crate) struct RecordShape {
 pub(crate) fn walk<S: Source, E: From<RecordsError>>(
     source: &mut S,
     count: usize,
+    max_headers: usize,
     mut visit: impl FnMut(usize, RecordShape) -> Result<(), E>,
 ) -> Result<(), E> {
     for index in 0..count {
-        let shape = walk_record(source)?;
+        let shape = walk_record(source, max_headers)?;
         visit(index, shape)?;
     }
     if source.at_end()? {
@@ -224,7 +225,7 @@ pub(crate) fn walk<S: Source, E: From<RecordsError>>(
 }
 
 #[inline]
-fn walk_record<S: Source>(source: &mut S) -> Result<RecordShape, RecordsError> {
+fn walk_record<S: Source>(source: &mut S, max_headers: usize) -> Result<RecordShape, RecordsError> {
     let length = u64::try_from(source.varint()?).map_err(|_| BAD_LENGTH)?;
     let end = source.position() + length;
     source.skip(1)?;
@@ -236,7 +237,7 @@ fn walk_record<S: Source>(source: &mut S) -> Result<RecordShape, RecordsError> {
     skip_within(source, value_length, end)?;
     let headers = source.varint()?;
     if headers != 0 {
-        walk_headers(source, headers, end)?;
+        walk_headers(source, headers, max_headers, end)?;
     }
     if source.position() != end {
         return Err(BAD_LENGTH);
@@ -261,10 +262,21 @@ fn skip_within<S: Source>(source: &mut S, length: i32, end: u64) -> Result<(), R
     source.skip(length as usize)
 }
 
-fn walk_headers<S: Source>(source: &mut S, count: i32, end: u64) -> Result<(), RecordsError> {
+fn walk_headers<S: Source>(
+    source: &mut S,
+    count: i32,
+    max_headers: usize,
+    end: u64,
+) -> Result<(), RecordsError> {
     let room = end.saturating_sub(source.position()) / MIN_RECORD_HEADER_BYTES as u64;
     if count < 0 || u64::from(count.unsigned_abs()) > room {
         return Err(BAD_HEADER);
+    }
+    if count as usize > max_headers {
+        return Err(RecordsError::TooLarge {
+            what: "a record's headers",
+            limit: max_headers,
+        });
     }
     for _ in 0..count {
         let key_length = source.varint()?;
