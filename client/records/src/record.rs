@@ -4,8 +4,8 @@ use bytes::{Buf, Bytes};
 
 use crate::header::{HEADER_BYTES, TimestampType};
 use crate::walk::{
-    BAD_HEADER, BAD_LENGTH, BYTES_LEFT, ENDS_EARLY, MIN_RECORD_BYTES, MIN_RECORD_HEADER_BYTES,
-    SliceSource, Source,
+    BAD_HEADER, BAD_LENGTH, BYTES_LEFT, ENDS_EARLY, Fault, MIN_RECORD_BYTES,
+    MIN_RECORD_HEADER_BYTES, SliceSource, Source,
 };
 use crate::{BatchHeader, RecordsError};
 
@@ -177,7 +177,8 @@ impl Iterator for Records {
 impl Records {
     fn read(&mut self) -> Result<RecordView, RecordsError> {
         let mut source = SliceSource::new(&self.payload);
-        let length = usize::try_from(source.varint()?).map_err(|_| BAD_LENGTH)?;
+        let length = source.varint().map_err(|fault| fault.into_error(0))?;
+        let length = usize::try_from(length).map_err(|_| BAD_LENGTH)?;
         let prefix = source.position() as usize;
         if length > self.payload.len() - prefix {
             return Err(ENDS_EARLY);
@@ -217,13 +218,13 @@ struct Fields {
 impl Fields {
     fn number<T>(
         &mut self,
-        read: impl FnOnce(&mut SliceSource<'_>) -> Result<T, RecordsError>,
+        read: impl FnOnce(&mut SliceSource<'_>) -> Result<T, Fault>,
     ) -> Result<T, RecordsError> {
         let mut source = SliceSource::new(&self.bytes);
-        let number = read(&mut source).map_err(|error| match error {
+        let number = read(&mut source).map_err(|fault| match fault {
             // The batch goes on, but this record does not.
-            ENDS_EARLY => BAD_LENGTH,
-            other => other,
+            Fault::EndsEarly => BAD_LENGTH,
+            other => other.into_error(0),
         })?;
         let read_bytes = source.position() as usize;
         self.bytes.advance(read_bytes);

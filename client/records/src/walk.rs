@@ -24,20 +24,54 @@ pub(crate) const BAD_HEADER: RecordsError =
 pub(crate) const BYTES_LEFT: RecordsError =
     RecordsError::Corrupt("bytes follow the last record of the batch");
 
+/// What can go wrong on a walk. One byte, so that results stay in registers: a walk is some ten
+/// results per record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    EndsEarly,
+    BadNumber,
+    BadLength,
+    BadHeader,
+    TooManyHeaders,
+    /// The source failed; it knows why.
+    Source,
+}
+
+impl Fault {
+    /// The fault in words; [`Fault::Source`] only stands for what the source says.
+    #[cold]
+    pub(crate) fn into_error(self, max_headers: usize) -> RecordsError {
+        match self {
+            Self::EndsEarly | Self::Source => ENDS_EARLY,
+            Self::BadNumber => BAD_NUMBER,
+            Self::BadLength => BAD_LENGTH,
+            Self::BadHeader => BAD_HEADER,
+            Self::TooManyHeaders => RecordsError::TooLarge {
+                what: "a record's headers",
+                limit: max_headers,
+            },
+        }
+    }
+}
+
 /// Bytes to walk over.
 pub(crate) trait Source {
     /// The next byte.
-    fn byte(&mut self) -> Result<u8, RecordsError>;
+    fn byte(&mut self) -> Result<u8, Fault>;
     /// Passes over `count` bytes.
-    fn skip(&mut self, count: usize) -> Result<(), RecordsError>;
+    fn skip(&mut self, count: usize) -> Result<(), Fault>;
     /// Bytes passed so far.
     fn position(&self) -> u64;
     /// Whether no byte is left.
-    fn at_end(&mut self) -> Result<bool, RecordsError>;
+    fn at_end(&mut self) -> Result<bool, Fault>;
+    /// Why the last [`Fault::Source`] happened.
+    fn failure(&mut self) -> Option<RecordsError> {
+        None
+    }
 
     /// The next 32-bit varint.
     #[inline]
-    fn varint(&mut self) -> Result<i32, RecordsError> {
+    fn varint(&mut self) -> Result<i32, Fault> {
         let first = self.byte()?;
         if first < 0x80 {
             return Ok(unzigzag32(u32::from(first)));
@@ -50,12 +84,12 @@ pub(crate) trait Source {
                 return Ok(unzigzag32(raw));
             }
         }
-        Err(BAD_NUMBER)
+        Err(Fault::BadNumber)
     }
 
     /// The next 64-bit varint.
     #[inline]
-    fn varlong(&mut self) -> Result<i64, RecordsError> {
+    fn varlong(&mut self) -> Result<i64, Fault> {
         let mut raw = 0u64;
         for index in 0..MAX_VARLONG_BYTES {
             let byte = self.byte()?;
@@ -64,7 +98,7 @@ pub(crate) trait Source {
                 return Ok(unzigzag64(raw));
             }
         }
-        Err(BAD_NUMBER)
+        Err(Fault::BadNumber)
     }
 }
 
@@ -83,16 +117,16 @@ impl<'a> SliceSource<'a> {
 
 impl Source for SliceSource<'_> {
     #[inline]
-    fn byte(&mut self) -> Result<u8, RecordsError> {
-        let byte = *self.bytes.get(self.position).ok_or(ENDS_EARLY)?;
+    fn byte(&mut self) -> Result<u8, Fault> {
+        let byte = *self.bytes.get(self.position).ok_or(Fault::EndsEarly)?;
         self.position += 1;
         Ok(byte)
     }
 
     #[inline]
-    fn skip(&mut self, count: usize) -> Result<(), RecordsError> {
+    fn skip(&mut self, count: usize) -> Result<(), Fault> {
         if count > self.bytes.len() - self.position {
-            return Err(ENDS_EARLY);
+            return Err(Fault::EndsEarly);
         }
         self.position += count;
         Ok(())
@@ -103,7 +137,7 @@ impl Source for SliceSource<'_> {
         self.position as u64
     }
 
-    fn at_end(&mut self) -> Result<bool, RecordsError> {
+    fn at_end(&mut self) -> Result<bool, Fault> {
         Ok(self.position == self.bytes.len())
     }
 }
@@ -118,6 +152,7 @@ pub(crate) struct StreamSource<R> {
     end: usize,
     pulled: u64,
     limit: usize,
+    failure: Option<RecordsError>,
 }
 
 const WINDOW_BYTES: usize = 64 * 1024;
@@ -133,26 +168,33 @@ impl<R: Read> StreamSource<R> {
             end: 0,
             pulled: 0,
             limit,
+            failure: None,
         }
     }
 
     /// Refills the empty window; `false` at the end of the data.
-    fn refill(&mut self) -> Result<bool, RecordsError> {
-        let count =
-            self.reader
-                .read(&mut self.window)
-                .map_err(|error| RecordsError::Compression {
+    fn refill(&mut self) -> Result<bool, Fault> {
+        let count = match self.reader.read(&mut self.window) {
+            Ok(count) => count,
+            Err(error) => {
+                let reason = error.to_string();
+                self.failure = Some(RecordsError::Compression {
                     codec: self.codec,
-                    reason: error.to_string(),
-                })?;
+                    reason,
+                });
+                return Err(Fault::Source);
+            }
+        };
         self.start = 0;
         self.end = count;
         self.pulled += count as u64;
         if self.pulled > self.limit as u64 {
-            return Err(RecordsError::TooLarge {
-                what: "a batch's decompressed bytes",
+            let what = "a batch's decompressed bytes";
+            self.failure = Some(RecordsError::TooLarge {
+                what,
                 limit: self.limit,
             });
+            return Err(Fault::Source);
         }
         Ok(count > 0)
     }
@@ -160,9 +202,9 @@ impl<R: Read> StreamSource<R> {
 
 impl<R: Read> Source for StreamSource<R> {
     #[inline]
-    fn byte(&mut self) -> Result<u8, RecordsError> {
+    fn byte(&mut self) -> Result<u8, Fault> {
         if self.start == self.end && !self.refill()? {
-            return Err(ENDS_EARLY);
+            return Err(Fault::EndsEarly);
         }
         let byte = self.window[self.start];
         self.start += 1;
@@ -170,12 +212,12 @@ impl<R: Read> Source for StreamSource<R> {
     }
 
     #[inline]
-    fn skip(&mut self, mut count: usize) -> Result<(), RecordsError> {
+    fn skip(&mut self, mut count: usize) -> Result<(), Fault> {
         while count > self.end - self.start {
             count -= self.end - self.start;
             self.start = self.end;
             if !self.refill()? {
-                return Err(ENDS_EARLY);
+                return Err(Fault::EndsEarly);
             }
         }
         self.start += count;
@@ -187,8 +229,12 @@ impl<R: Read> Source for StreamSource<R> {
         self.pulled - (self.end - self.start) as u64
     }
 
-    fn at_end(&mut self) -> Result<bool, RecordsError> {
+    fn at_end(&mut self) -> Result<bool, Fault> {
         Ok(self.start == self.end && !self.refill()?)
+    }
+
+    fn failure(&mut self) -> Option<RecordsError> {
+        self.failure.take()
     }
 }
 
@@ -214,19 +260,28 @@ pub(crate) fn walk<S: Source, E: From<RecordsError>>(
     mut visit: impl FnMut(usize, RecordShape) -> Result<(), E>,
 ) -> Result<(), E> {
     for index in 0..count {
-        let shape = walk_record(source, max_headers)?;
-        visit(index, shape)?;
+        match walk_record(source, max_headers) {
+            Ok(shape) => visit(index, shape)?,
+            Err(fault) => return Err(explain(source, fault, max_headers).into()),
+        }
     }
-    if source.at_end()? {
-        Ok(())
-    } else {
-        Err(BYTES_LEFT.into())
+    match source.at_end() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BYTES_LEFT.into()),
+        Err(fault) => Err(explain(source, fault, max_headers).into()),
     }
 }
 
+#[cold]
+fn explain<S: Source>(source: &mut S, fault: Fault, max_headers: usize) -> RecordsError {
+    source
+        .failure()
+        .unwrap_or_else(|| fault.into_error(max_headers))
+}
+
 #[inline]
-fn walk_record<S: Source>(source: &mut S, max_headers: usize) -> Result<RecordShape, RecordsError> {
-    let length = u64::try_from(source.varint()?).map_err(|_| BAD_LENGTH)?;
+fn walk_record<S: Source>(source: &mut S, max_headers: usize) -> Result<RecordShape, Fault> {
+    let length = u64::try_from(source.varint()?).map_err(|_| Fault::BadLength)?;
     let end = source.position() + length;
     source.skip(1)?;
     let timestamp_delta = source.varlong()?;
@@ -240,7 +295,7 @@ fn walk_record<S: Source>(source: &mut S, max_headers: usize) -> Result<RecordSh
         walk_headers(source, headers, max_headers, end)?;
     }
     if source.position() != end {
-        return Err(BAD_LENGTH);
+        return Err(Fault::BadLength);
     }
     Ok(RecordShape {
         timestamp_delta,
@@ -251,13 +306,13 @@ fn walk_record<S: Source>(source: &mut S, max_headers: usize) -> Result<RecordSh
 
 /// Passes over a nullable field; any negative length is null, as Kafka reads it.
 #[inline]
-fn skip_within<S: Source>(source: &mut S, length: i32, end: u64) -> Result<(), RecordsError> {
+fn skip_within<S: Source>(source: &mut S, length: i32, end: u64) -> Result<(), Fault> {
     if length <= 0 {
         return Ok(());
     }
     // A lying length must fail here, before a decoder is driven on to satisfy it.
     if source.position() + u64::from(length.unsigned_abs()) > end {
-        return Err(BAD_LENGTH);
+        return Err(Fault::BadLength);
     }
     source.skip(length as usize)
 }
@@ -267,21 +322,18 @@ fn walk_headers<S: Source>(
     count: i32,
     max_headers: usize,
     end: u64,
-) -> Result<(), RecordsError> {
+) -> Result<(), Fault> {
     let room = end.saturating_sub(source.position()) / MIN_RECORD_HEADER_BYTES as u64;
     if count < 0 || u64::from(count.unsigned_abs()) > room {
-        return Err(BAD_HEADER);
+        return Err(Fault::BadHeader);
     }
     if count as usize > max_headers {
-        return Err(RecordsError::TooLarge {
-            what: "a record's headers",
-            limit: max_headers,
-        });
+        return Err(Fault::TooManyHeaders);
     }
     for _ in 0..count {
         let key_length = source.varint()?;
         if key_length < 0 {
-            return Err(BAD_HEADER);
+            return Err(Fault::BadHeader);
         }
         skip_within(source, key_length, end)?;
         let value_length = source.varint()?;
