@@ -28,7 +28,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Codegen(arguments) => codegen::run(&arguments),
-        Command::Tidy => tidy::run(),
+        Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
