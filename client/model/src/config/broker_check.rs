@@ -139,7 +139,7 @@ fn check_broker_listeners(names: &ListenerNames) -> Result<(), ConfigError> {
             .map(|one| one.name.as_str())
             .collect();
         format!(
-            "The listener between brokers, {}, is not among the advertised ones: {}",
+            "inter.broker.listener.name: {} is not among the advertised listeners: {}",
             shorten(&names.inter_broker),
             valid.join(", ")
         )
