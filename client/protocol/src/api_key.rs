@@ -1662,7 +1662,7 @@ impl Request for messages::UnregisterControllerRequest {
 /// The structs are named bare: import `odeon_protocol::messages::*` where the callback uses them.
 #[macro_export]
 macro_rules! for_each_api {
-($callback:path) => {
+($callback:ident) => {
 $callback! {
 (Produce, ProduceRequest, ProduceResponse),
 (Fetch, FetchRequest, FetchResponse),

@@ -173,7 +173,7 @@ impl crate::Record for ZkMigrationStateRecord {
 /// The structs are named bare: import `odeon_schema::metadata::*` where the callback uses them.
 #[macro_export]
 macro_rules! for_each_metadata_record {
-    ($callback:path) => {
+    ($callback:ident) => {
         $callback! {
         (0, RegisterBrokerRecord),
         (1, UnregisterBrokerRecord),

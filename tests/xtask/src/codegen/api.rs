@@ -151,7 +151,7 @@ fn emit_macro(out: &mut String, requests: &[&MessageSpec]) {
          ProduceResponse), .. }`.\n///\n/// The structs are named bare: import \
          `odeon_protocol::messages::*` where the callback uses them.\n",
     );
-    out.push_str("#[macro_export]\nmacro_rules! for_each_api {\n($callback:path) => {\n");
+    out.push_str("#[macro_export]\nmacro_rules! for_each_api {\n($callback:ident) => {\n");
     out.push_str("$callback! {\n");
     for spec in requests {
         let name = api_name(spec);

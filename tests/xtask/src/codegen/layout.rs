@@ -20,6 +20,7 @@ const RECORDS: &str = "client/schema/src/generated";
 const MESSAGES: &str = "client/protocol/src/messages";
 const API_KEY: &str = "client/protocol/src/api_key.rs";
 const TABLE: &str = "client/schema/tests/wire/schemas.txt";
+const RECORD_LIST: &str = "client/schema/tests/wire/records.rs";
 
 /// The record modules and what they are about.
 const GROUPS: [(&str, &str); 9] = [
@@ -84,6 +85,8 @@ pub(super) fn generate(specs: &[MessageSpec], files: &mut BTreeMap<PathBuf, Stri
     messages.sort_by_key(|(spec, _)| spec.name.clone());
 
     let mut root = format!("{HEAD}\n//! What Kafka keeps in its own logs and files.\n");
+    let mut list = format!("{HEAD}\n//! Every record, for tests to walk over.\n\n");
+    list.push_str("macro_rules! for_each_record {\n($callback:ident) => {\n$callback! {\n");
     root.push_str("#![allow(clippy::field_reassign_with_default, clippy::large_enum_variant)]\n\n");
     for (name, about) in GROUPS {
         let group = groups
@@ -92,6 +95,7 @@ pub(super) fn generate(specs: &[MessageSpec], files: &mut BTreeMap<PathBuf, Stri
         let _ = writeln!(root, "/// {about}\npub mod {name};");
         for (spec, message) in &group {
             table::add(&mut rows, message, name, spec.api_key);
+            let _ = writeln!(list, "({name}, {}),", message.name);
             let path = format!("{RECORDS}/{name}/{}.rs", module_name(&message.name));
             files.insert(path.into(), emit::message_file(message, "crate"));
         }
@@ -107,6 +111,8 @@ pub(super) fn generate(specs: &[MessageSpec], files: &mut BTreeMap<PathBuf, Stri
         files.insert(path.into(), emit::message_file(message, "odeon_schema"));
     }
     files.insert(format!("{MESSAGES}.rs").into(), messages_file(&messages));
+    list.push_str("}\n};\n}\npub(crate) use for_each_record;\n");
+    files.insert(RECORD_LIST.into(), list);
     files.insert(TABLE.into(), rows);
     let mut requests: Vec<_> = specs.iter().filter(|spec| spec.kind == "request").collect();
     requests.sort_by_key(|spec| spec.api_key);
@@ -170,7 +176,7 @@ fn group_file(name: &str, about: &str, group: &[(&MessageSpec, Message)]) -> Str
         out.push_str("TopicRecord), .. }`, by API key.\n///\n/// The structs are named bare: ");
         out.push_str("import `odeon_schema::metadata::*` where the callback uses them.\n");
         out.push_str("#[macro_export]\nmacro_rules! for_each_metadata_record {\n");
-        out.push_str("($callback:path) => {\n$callback! {\n");
+        out.push_str("($callback:ident) => {\n$callback! {\n");
         let mut sorted: Vec<_> = group.iter().collect();
         sorted.sort_by_key(|(spec, _)| spec.api_key);
         for (spec, message) in sorted {
