@@ -103,8 +103,8 @@ impl Compression {
     /// Opens `data`. Without compression that is `data` itself, shared.
     ///
     /// # Errors
-    /// [`RecordsError::Compression`] for data that does not open, [`RecordsError::TooLarge`] if
-    /// there is more than `max_bytes`; no more than that is ever allocated, and only as it comes.
+    /// [`RecordsError::Compression`] for data that does not open, [`RecordsError::DecompressedTooLarge`]
+    /// if there is more than `max_bytes`; no more than that is ever allocated, and only as it comes.
     pub fn decompress(self, data: &Bytes, max_bytes: usize) -> Result<Bytes, RecordsError> {
         let Some(decoder) = self.decoder(data, max_bytes)? else {
             return Ok(data.clone());
@@ -116,11 +116,7 @@ impl Compression {
             .read_to_end(&mut out)
             .map_err(|error| self.failed(&error))?;
         if out.len() > max_bytes {
-            let what = "a batch's decompressed bytes";
-            return Err(RecordsError::TooLarge {
-                what,
-                limit: max_bytes,
-            });
+            return Err(RecordsError::DecompressedTooLarge { limit: max_bytes });
         }
         Ok(Bytes::from(out))
     }

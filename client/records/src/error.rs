@@ -36,6 +36,12 @@ pub enum RecordsError {
         /// What the codec said.
         reason: String,
     },
+    /// The compressed records unfold to more than the reader allows: perhaps a bomb.
+    #[error("decompressed, the batch has more than {limit} bytes")]
+    DecompressedTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// More than a reader or the format allows.
     #[error("{what} may be at most {limit}")]
     TooLarge {

@@ -7,7 +7,7 @@ use crate::walk::{
     BAD_HEADER, BAD_LENGTH, BYTES_LEFT, ENDS_EARLY, Fault, MIN_RECORD_BYTES,
     MIN_RECORD_HEADER_BYTES, SliceSource, Source,
 };
-use crate::{BatchHeader, RecordsError};
+use crate::{BatchHeader, Compression, RecordsError};
 
 /// How much a reader is willing to find in one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub struct Limits {
     pub max_records: usize,
     /// Headers of a record.
     pub max_headers: usize,
+    /// Bytes of one record of a compressed batch, without its length field
+    /// (`max.decompressed.message.bytes`).
+    pub max_record_bytes: usize,
     /// Bytes of the records once decompressed.
     pub max_decompressed_bytes: usize,
 }
@@ -25,8 +28,19 @@ impl Default for Limits {
         Self {
             max_records: 16 * 1024 * 1024,
             max_headers: 100_000,
+            max_record_bytes: i32::MAX as usize,
             max_decompressed_bytes: 128 * 1024 * 1024,
         }
+    }
+}
+
+impl Limits {
+    /// The limits for batches of a codec: an uncompressed record cannot be larger than its batch.
+    pub(crate) fn for_codec(mut self, compression: Compression) -> Self {
+        if compression == Compression::None {
+            self.max_record_bytes = usize::MAX;
+        }
+        self
     }
 }
 
@@ -96,10 +110,10 @@ fn open(batch: &Bytes, limits: Limits) -> Result<Records, RecordsError> {
             available: batch.len(),
         });
     }
+    let compression = header.compression()?;
     let body = batch.slice(HEADER_BYTES..header.size_bytes());
-    let payload = header
-        .compression()?
-        .decompress(&body, limits.max_decompressed_bytes)?;
+    let payload = compression.decompress(&body, limits.max_decompressed_bytes)?;
+    let limits = limits.for_codec(compression);
     let left = checked_count(&header, payload.len(), &limits)?;
     Ok(Records {
         payload,
@@ -177,8 +191,13 @@ impl Iterator for Records {
 impl Records {
     fn read(&mut self) -> Result<RecordView, RecordsError> {
         let mut source = SliceSource::new(&self.payload);
-        let length = source.varint().map_err(|fault| fault.into_error(0))?;
+        let length = source
+            .varint()
+            .map_err(|fault| fault.into_error(&Limits::default()))?;
         let length = usize::try_from(length).map_err(|_| BAD_LENGTH)?;
+        if length > self.limits.max_record_bytes {
+            return Err(Fault::RecordTooLarge.into_error(&self.limits));
+        }
         let prefix = source.position() as usize;
         if length > self.payload.len() - prefix {
             return Err(ENDS_EARLY);
@@ -224,7 +243,7 @@ impl Fields {
         let number = read(&mut source).map_err(|fault| match fault {
             // The batch goes on, but this record does not.
             Fault::EndsEarly => BAD_LENGTH,
-            other => other.into_error(0),
+            other => other.into_error(&Limits::default()),
         })?;
         let read_bytes = source.position() as usize;
         self.bytes.advance(read_bytes);

@@ -207,7 +207,7 @@ fn a_bomb_is_refused_by_every_codec() {
         let batch = Bytes::from(builder.build().unwrap());
         let found: Result<Vec<_>, _> = records(&batch, limits).collect();
         assert!(
-            matches!(found, Err(RecordsError::TooLarge { .. })),
+            matches!(found, Err(RecordsError::DecompressedTooLarge { .. })),
             "{codec:?}: {found:?}"
         );
     }

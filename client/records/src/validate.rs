@@ -119,7 +119,7 @@ impl From<RecordsError> for ValidationError {
         let code = match &error {
             RecordsError::UnknownCompression(_) => ErrorCode::UnsupportedCompressionType,
             RecordsError::Crc { .. } => ErrorCode::CorruptMessage,
-            RecordsError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+            RecordsError::DecompressedTooLarge { .. } => ErrorCode::MessageTooLarge,
             _ => ErrorCode::InvalidRecord,
         };
         Self::new(code, error.to_string())
@@ -164,7 +164,7 @@ pub fn validate(batch: Bytes, rules: &ValidationRules) -> Result<PreparedBatch, 
     let (mut prepared, max_timestamp) = match rules.target {
         TargetCompression::Codec(target) if target.compression != source => {
             let payload = source.decompress(&body, rules.limits.max_decompressed_bytes)?;
-            let findings = inspect_slice(&payload, &header, rules)?;
+            let findings = inspect_slice(&payload, &header, source, rules)?;
             (
                 recompress(header, payload, target, findings)?,
                 findings.max_timestamp,

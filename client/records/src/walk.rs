@@ -5,8 +5,8 @@
 
 use std::io::Read;
 
-use crate::RecordsError;
 use crate::varint::{MAX_VARINT_BYTES, MAX_VARLONG_BYTES, unzigzag32, unzigzag64};
+use crate::{Limits, RecordsError};
 
 /// The fewest bytes a record can have: six numbers and an attributes byte.
 pub(crate) const MIN_RECORD_BYTES: usize = 7;
@@ -33,6 +33,7 @@ pub(crate) enum Fault {
     BadLength,
     BadHeader,
     TooManyHeaders,
+    RecordTooLarge,
     /// The source failed; it knows why.
     Source,
 }
@@ -40,7 +41,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// The fault in words; [`Fault::Source`] only stands for what the source says.
     #[cold]
-    pub(crate) fn into_error(self, max_headers: usize) -> RecordsError {
+    pub(crate) fn into_error(self, limits: &Limits) -> RecordsError {
         match self {
             Self::EndsEarly | Self::Source => ENDS_EARLY,
             Self::BadNumber => BAD_NUMBER,
@@ -48,7 +49,11 @@ impl Fault {
             Self::BadHeader => BAD_HEADER,
             Self::TooManyHeaders => RecordsError::TooLarge {
                 what: "a record's headers",
-                limit: max_headers,
+                limit: limits.max_headers,
+            },
+            Self::RecordTooLarge => RecordsError::TooLarge {
+                what: "a record's bytes",
+                limit: limits.max_record_bytes,
             },
         }
     }
@@ -189,11 +194,7 @@ impl<R: Read> StreamSource<R> {
         self.end = count;
         self.pulled += count as u64;
         if self.pulled > self.limit as u64 {
-            let what = "a batch's decompressed bytes";
-            self.failure = Some(RecordsError::TooLarge {
-                what,
-                limit: self.limit,
-            });
+            self.failure = Some(RecordsError::DecompressedTooLarge { limit: self.limit });
             return Err(Fault::Source);
         }
         Ok(count > 0)
@@ -256,32 +257,33 @@ pub(crate) struct RecordShape {
 pub(crate) fn walk<S: Source, E: From<RecordsError>>(
     source: &mut S,
     count: usize,
-    max_headers: usize,
+    limits: &Limits,
     mut visit: impl FnMut(usize, RecordShape) -> Result<(), E>,
 ) -> Result<(), E> {
     for index in 0..count {
-        match walk_record(source, max_headers) {
+        match walk_record(source, limits) {
             Ok(shape) => visit(index, shape)?,
-            Err(fault) => return Err(explain(source, fault, max_headers).into()),
+            Err(fault) => return Err(explain(source, fault, limits).into()),
         }
     }
     match source.at_end() {
         Ok(true) => Ok(()),
         Ok(false) => Err(BYTES_LEFT.into()),
-        Err(fault) => Err(explain(source, fault, max_headers).into()),
+        Err(fault) => Err(explain(source, fault, limits).into()),
     }
 }
 
 #[cold]
-fn explain<S: Source>(source: &mut S, fault: Fault, max_headers: usize) -> RecordsError {
-    source
-        .failure()
-        .unwrap_or_else(|| fault.into_error(max_headers))
+fn explain<S: Source>(source: &mut S, fault: Fault, limits: &Limits) -> RecordsError {
+    source.failure().unwrap_or_else(|| fault.into_error(limits))
 }
 
 #[inline]
-fn walk_record<S: Source>(source: &mut S, max_headers: usize) -> Result<RecordShape, Fault> {
+fn walk_record<S: Source>(source: &mut S, limits: &Limits) -> Result<RecordShape, Fault> {
     let length = u64::try_from(source.varint()?).map_err(|_| Fault::BadLength)?;
+    if length > limits.max_record_bytes as u64 {
+        return Err(Fault::RecordTooLarge);
+    }
     let end = source.position() + length;
     source.skip(1)?;
     let timestamp_delta = source.varlong()?;
@@ -292,7 +294,7 @@ fn walk_record<S: Source>(source: &mut S, max_headers: usize) -> Result<RecordSh
     skip_within(source, value_length, end)?;
     let headers = source.varint()?;
     if headers != 0 {
-        walk_headers(source, headers, max_headers, end)?;
+        walk_headers(source, headers, limits.max_headers, end)?;
     }
     if source.position() != end {
         return Err(Fault::BadLength);

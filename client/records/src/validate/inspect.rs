@@ -27,26 +27,28 @@ pub(super) fn inspect_body(
 ) -> Result<Findings, ValidationError> {
     let limit = rules.limits.max_decompressed_bytes;
     let Some(decoder) = source.decoder(body, limit)? else {
-        return inspect_slice(body, header, rules);
+        return inspect_slice(body, header, source, rules);
     };
     let mut stream = StreamSource::new(decoder, source.name(), limit);
     let mut inspector = Inspector::new(header, rules);
     walk(
         &mut stream,
         header.record_count as usize,
-        rules.limits.max_headers,
+        &rules.limits,
         |index, shape| inspector.see(index, shape),
     )?;
     inspector.finish()
 }
 
-/// Walks over uncompressed records.
+/// Walks over records that came in the codec `source` and are not compressed now.
 pub(super) fn inspect_slice(
     payload: &[u8],
     header: &BatchHeader,
+    source: Compression,
     rules: &ValidationRules,
 ) -> Result<Findings, ValidationError> {
     let count = header.record_count as usize;
+    let limits = rules.limits.for_codec(source);
     if count > payload.len() / MIN_RECORD_BYTES {
         return Err(ValidationError::invalid(
             "the batch is too short for its record count",
@@ -56,7 +58,7 @@ pub(super) fn inspect_slice(
     walk(
         &mut SliceSource::new(payload),
         count,
-        rules.limits.max_headers,
+        &limits,
         |index, shape| inspector.see(index, shape),
     )?;
     inspector.finish()

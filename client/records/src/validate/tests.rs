@@ -373,6 +373,33 @@ fn bombs_are_refused_without_being_unfolded() {
     }
 }
 
+#[test]
+fn a_record_that_unfolds_too_far_is_invalid() {
+    for codec in Compression::ALL {
+        let sent = Bytes::from(builder(&[NOW]).codec(codec).build().unwrap());
+        let limits = Limits {
+            max_record_bytes: 50,
+            ..Limits::default()
+        };
+        for target in [
+            TargetCompression::Producer,
+            TargetCompression::Codec(Codec::default()),
+        ] {
+            let strict = ValidationRules {
+                limits,
+                target,
+                ..rules()
+            };
+            match validate(sent.clone(), &strict) {
+                Ok(_) => assert_eq!(codec, Compression::None),
+                Err(error) => assert_eq!(error.error, ErrorCode::InvalidRecord),
+            }
+        }
+        let found: Vec<_> = records(&sent, limits).collect();
+        assert_eq!(found[0].is_ok(), codec == Compression::None);
+    }
+}
+
 proptest! {
     /// Bytes behind a right CRC are as hostile as those behind a wrong one.
     #[test]
