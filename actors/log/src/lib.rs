@@ -1,1 +1,51 @@
-//! (being built)
+//! One partition's log on disk, and the directories that hold many of them.
+//!
+//! Files, names and formats are Apache Kafka's, so that its tools read them and its folders can be
+//! taken over; each format is drawn at the head of the module that owns it.
+//!
+//! - [`LogManager`] opens the log directories, creates, loads and deletes [`Log`]s.
+//! - [`LogWriter`], a lease on a log, appends: stage, write, sync, publish.
+//! - [`LogReader`] reads beside it, bounded by an offset.
+//!
+//! Everything blocks, nothing has a thread or a timer of its own. All I/O goes through
+//! [`odeon_kernel::Disk`].
+
+mod checkpoint;
+mod config;
+mod dir;
+mod epoch_cache;
+mod error;
+mod files;
+mod index;
+mod log;
+mod manager;
+mod meta;
+mod names;
+mod positions;
+mod producer_snapshot;
+mod producer_state;
+mod reader;
+mod recovery;
+mod retention;
+mod scan;
+mod segment;
+mod sync;
+mod time_index;
+mod writer;
+
+pub use config::{LogConfig, SyncMode};
+pub use dir::DirState;
+pub use epoch_cache::{EpochCache, EpochEntry};
+pub use error::{LogError, Result};
+pub use log::{Lease, Log, LogView};
+pub use manager::{LoadSummary, LogManager, ManagerConfig};
+pub use meta::MetaProperties;
+pub use producer_state::{BatchMeta, ProducerEntry, ProducerStates};
+pub use reader::{FoundTimestamp, LogRead, LogReader, SegmentInfo};
+pub use recovery::RecoveryReport;
+pub use retention::Retained;
+pub use sync::{SyncDone, SyncJob};
+pub use writer::{LogWriter, Origin, Staged, Written};
+
+#[cfg(test)]
+mod tests;

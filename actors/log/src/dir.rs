@@ -1,0 +1,114 @@
+//! A log directory's health, shared by all logs in it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use odeon_model::Uuid;
+
+use crate::error::{LogError, Result};
+use crate::files::lock;
+
+/// One of `log.dirs`.
+#[derive(Debug)]
+pub struct DirState {
+    path: PathBuf,
+    id: Uuid,
+    offline: AtomicBool,
+    reason: Mutex<Option<String>>,
+    pub(crate) ahead: Ahead,
+}
+
+impl DirState {
+    pub(crate) fn new(path: PathBuf, id: Uuid) -> Self {
+        let (offline, reason) = (AtomicBool::new(false), Mutex::new(None));
+        Self {
+            path,
+            id,
+            offline,
+            reason,
+            ahead: Ahead::default(),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `directory.id` of its `meta.properties`; zero if it could not be read.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Why it is offline; `None` while it works.
+    pub fn offline_reason(&self) -> Option<String> {
+        if self.offline.load(Ordering::Acquire) {
+            lock(&self.reason).clone()
+        } else {
+            None
+        }
+    }
+
+    /// Whether it failed. It stays offline until the process restarts.
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// Takes the directory offline: nothing in it is read or written any more.
+    pub fn fail(&self, reason: &str) {
+        let mut held = lock(&self.reason);
+        if held.is_none() {
+            tracing::error!(dir = %self.path.display(), reason, "log directory goes offline");
+            *held = Some(reason.to_owned());
+        }
+        self.offline.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.offline_reason() {
+            None => Ok(()),
+            Some(reason) => Err(LogError::Offline {
+                dir: self.path.clone(),
+                reason,
+            }),
+        }
+    }
+
+    /// Takes the directory offline if `error` is the disk's fault. A full disk is not: whatever was
+    /// being written is taken back, and space may come.
+    pub(crate) fn judge(&self, error: &LogError) {
+        if let LogError::Io { source, .. } = error
+            && source.kind() != std::io::ErrorKind::StorageFull
+        {
+            self.fail(&error.to_string());
+        }
+    }
+}
+
+/// Bounds what all logs of a directory reserve ahead of their ends.
+#[derive(Debug, Default)]
+pub(crate) struct Ahead {
+    reserved: AtomicU64,
+    limit: AtomicU64,
+}
+
+impl Ahead {
+    pub(crate) fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes `bytes` if they are within the limit.
+    pub(crate) fn take(&self, bytes: u64) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let taken = self.reserved.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if taken > limit {
+            self.give_back(bytes);
+        }
+        taken <= limit
+    }
+
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.reserved.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

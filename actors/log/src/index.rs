@@ -1,0 +1,408 @@
+//! A sparse index of a segment: fixed-size entries in ascending order.
+//!
+//! ```text
+//! .index       8 bytes an entry   relative offset i32, position i32
+//! .timeindex   12 bytes an entry  timestamp i64, relative offset i32      (see `time_index`)
+//! ```
+//!
+//! An offset entry names the last offset of a batch and the position where that batch begins. Files
+//! are written at their exact size; those of Apache Kafka may end in a tail of zeros, which is not
+//! counted. New entries stay in memory and reach the file in groups; nothing relies on them before
+//! the segment is synced, because recovery makes the index anew from the segment.
+
+use std::fmt::Debug;
+use std::io::IoSlice;
+use std::sync::{Arc, RwLock};
+
+use odeon_kernel::disk::DiskFile;
+
+use crate::error::{At, LogError, Result};
+use crate::files::{FileSlot, read, write};
+
+/// Entries gathered in memory before they are written.
+const GROUP: usize = 256;
+/// Entries read at once at the end of a search.
+const BLOCK: u64 = 256;
+
+/// An entry's form on disk.
+pub(crate) trait Entry: Copy + Debug + Send + Sync {
+    /// Bytes an entry.
+    const SIZE: usize;
+    fn encode(&self, out: &mut Vec<u8>);
+    /// `bytes` are `SIZE` long.
+    fn decode(bytes: &[u8]) -> Self;
+    /// Whether this is a preallocated, unused place.
+    fn is_padding(&self) -> bool;
+}
+
+/// `(last offset of a batch - base offset, the batch's position)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OffsetEntry {
+    pub(crate) relative_offset: u32,
+    pub(crate) position: u32,
+}
+
+impl Entry for OffsetEntry {
+    const SIZE: usize = 8;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.relative_offset.to_be_bytes());
+        out.extend_from_slice(&self.position.to_be_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Self {
+        Self {
+            relative_offset: be_u32(bytes, 0),
+            position: be_u32(bytes, 4),
+        }
+    }
+
+    fn is_padding(&self) -> bool {
+        // The batch at position 0 never gets an entry.
+        self.position == 0
+    }
+}
+
+/// Four bytes at `at`; zeros when they are not there.
+pub(crate) fn be_u32(bytes: &[u8], at: usize) -> u32 {
+    bytes
+        .get(at..at + 4)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u32::from_be_bytes)
+}
+
+/// Eight bytes at `at`; zeros when they are not there.
+pub(crate) fn be_i64(bytes: &[u8], at: usize) -> i64 {
+    bytes
+        .get(at..at + 8)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, i64::from_be_bytes)
+}
+
+#[derive(Debug)]
+struct State<E> {
+    /// Entries in the file; `None` until somebody looked.
+    stored: Option<u64>,
+    /// Entries behind those.
+    pending: Vec<E>,
+}
+
+/// One index file.
+#[derive(Debug)]
+pub(crate) struct IndexFile<E> {
+    slot: Arc<FileSlot>,
+    state: RwLock<State<E>>,
+}
+
+impl<E: Entry> IndexFile<E> {
+    /// An index whose file exists already, or will be created by [`IndexFile::create`].
+    pub(crate) fn new(slot: Arc<FileSlot>) -> Self {
+        Self {
+            slot,
+            state: RwLock::new(State {
+                stored: None,
+                pending: Vec::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> &Arc<FileSlot> {
+        &self.slot
+    }
+
+    /// Creates the file, or empties one that is there.
+    pub(crate) fn create(&self) -> Result<()> {
+        let mut state = write(&self.state);
+        let file = self.slot.create()?;
+        file.set_len(0).at("emptying", &self.slot.path())?;
+        *state = State {
+            stored: Some(0),
+            pending: Vec::new(),
+        };
+        Ok(())
+    }
+
+    /// Entries, on disk and in memory.
+    pub(crate) fn len(&self) -> Result<u64> {
+        let stored = self.stored()?;
+        Ok(stored + read(&self.state).pending.len() as u64)
+    }
+
+    /// The last entry.
+    pub(crate) fn last(&self) -> Result<Option<E>> {
+        let stored = self.stored()?;
+        if let Some(last) = read(&self.state).pending.last() {
+            return Ok(Some(*last));
+        }
+        if stored == 0 {
+            Ok(None)
+        } else {
+            self.read_one(&*self.slot.get()?, stored - 1).map(Some)
+        }
+    }
+
+    /// Adds an entry; the caller keeps the order.
+    pub(crate) fn push(&self, entry: E) -> Result<()> {
+        self.stored()?;
+        let full = {
+            let mut state = write(&self.state);
+            state.pending.push(entry);
+            state.pending.len() >= GROUP
+        };
+        if full { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what is in memory to the file, without syncing it.
+    pub(crate) fn flush(&self) -> Result<()> {
+        if read(&self.state).pending.is_empty() {
+            return Ok(());
+        }
+        let stored = self.stored()?;
+        let file = self.slot.get()?;
+        let mut state = write(&self.state);
+        let mut bytes = Vec::with_capacity(state.pending.len() * E::SIZE);
+        for entry in &state.pending {
+            entry.encode(&mut bytes);
+        }
+        file.write_all_at(&[IoSlice::new(&bytes)], stored * E::SIZE as u64)
+            .at("writing", &self.slot.path())?;
+        state.stored = Some(stored + state.pending.len() as u64);
+        state.pending.clear();
+        Ok(())
+    }
+
+    /// Writes everything and cuts the file to its exact size, then syncs it if asked to.
+    pub(crate) fn seal(&self, sync: bool) -> Result<()> {
+        self.flush()?;
+        let stored = self.stored()?;
+        let (file, path) = (self.slot.get()?, self.slot.path());
+        let len = stored * E::SIZE as u64;
+        if file.len().at("measuring", &path)? != len {
+            file.set_len(len).at("trimming", &path)?;
+        }
+        if sync {
+            file.sync_data().at("syncing", &path)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The last entry for which `holds` is true; it must be true for a prefix of the entries.
+    pub(crate) fn last_where(&self, holds: impl Fn(&E) -> bool) -> Result<Option<E>> {
+        let count = self.count_where(&holds)?;
+        if count == 0 {
+            Ok(None)
+        } else {
+            self.get(count - 1)
+        }
+    }
+
+    /// Drops all entries behind the prefix for which `keep` is true.
+    pub(crate) fn truncate(&self, keep: impl Fn(&E) -> bool) -> Result<()> {
+        let count = self.count_where(&keep)?;
+        let stored = self.stored()?;
+        {
+            let mut state = write(&self.state);
+            let in_memory = usize::try_from(count.saturating_sub(stored)).unwrap_or(usize::MAX);
+            state.pending.truncate(in_memory);
+            state.stored = Some(stored.min(count));
+        }
+        self.seal(false)
+    }
+
+    /// Whether the file's length and end make sense for a segment of `size_bytes`.
+    pub(crate) fn check_end(&self, makes_sense: impl Fn(&E) -> bool) -> Result<()> {
+        let (file, path) = (self.slot.get()?, self.slot.path());
+        let len = file.len().at("measuring", &path)?;
+        let corrupt = |detail: String| LogError::Corrupt {
+            path: path.clone(),
+            detail,
+        };
+        if len % E::SIZE as u64 != 0 {
+            return Err(corrupt(format!(
+                "{len} bytes are not a whole number of entries"
+            )));
+        }
+        match self.last()? {
+            Some(last) if !makes_sense(&last) => Err(corrupt(format!("last entry is {last:?}"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn get(&self, index: u64) -> Result<Option<E>> {
+        let stored = self.stored()?;
+        if index < stored {
+            return self.read_one(&*self.slot.get()?, index).map(Some);
+        }
+        let at = usize::try_from(index - stored).unwrap_or(usize::MAX);
+        Ok(read(&self.state).pending.get(at).copied())
+    }
+
+    /// How many entries, from the first on, satisfy `holds`.
+    fn count_where(&self, holds: impl Fn(&E) -> bool) -> Result<u64> {
+        let stored = self.stored()?;
+        {
+            let state = read(&self.state);
+            if state.pending.first().is_some_and(&holds) {
+                let stored_now = state.stored.unwrap_or(stored);
+                return Ok(stored_now + state.pending.partition_point(&holds) as u64);
+            }
+        }
+        if stored == 0 {
+            return Ok(0);
+        }
+        let file = self.slot.get()?;
+        let (mut low, mut high) = (0, stored);
+        while high - low > BLOCK {
+            let middle = low + (high - low) / 2;
+            if holds(&self.read_one(&*file, middle)?) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        let entries = self.read_block(&*file, low, high)?;
+        Ok(low + entries.partition_point(holds) as u64)
+    }
+
+    fn stored(&self) -> Result<u64> {
+        if let Some(stored) = read(&self.state).stored {
+            return Ok(stored);
+        }
+        let file = self.slot.get()?;
+        let len = file.len().at("measuring", &self.slot.path())?;
+        // A preallocated tail is all zeros, and entries are not: a binary search finds the border.
+        let (mut low, mut high) = (0, len / E::SIZE as u64);
+        if high > 0 && !self.read_one(&*file, high - 1)?.is_padding() {
+            low = high;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.read_one(&*file, middle)?.is_padding() {
+                high = middle
+            } else {
+                low = middle + 1
+            }
+        }
+        Ok(*write(&self.state).stored.get_or_insert(low))
+    }
+
+    fn read_one(&self, file: &dyn DiskFile, index: u64) -> Result<E> {
+        let mut bytes = [0; 16];
+        let bytes = bytes.get_mut(..E::SIZE).unwrap_or_default();
+        let read = file
+            .read_at(bytes, index * E::SIZE as u64)
+            .at("reading", &self.slot.path())?;
+        if read < E::SIZE {
+            Err(self.short())
+        } else {
+            Ok(E::decode(bytes))
+        }
+    }
+
+    fn read_block(&self, file: &dyn DiskFile, from: u64, to: u64) -> Result<Vec<E>> {
+        let wanted = usize::try_from(to - from).unwrap_or(0) * E::SIZE;
+        let mut bytes = vec![0; wanted];
+        let read = file
+            .read_at(&mut bytes, from * E::SIZE as u64)
+            .at("reading", &self.slot.path())?;
+        if read < wanted {
+            return Err(self.short());
+        }
+        Ok(bytes.chunks_exact(E::SIZE).map(E::decode).collect())
+    }
+
+    fn short(&self) -> LogError {
+        LogError::Corrupt {
+            path: self.slot.path(),
+            detail: "it became shorter".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odeon_kernel::RealDisk;
+    use odeon_kernel::disk::SharedDisk;
+
+    use super::*;
+    use crate::files::{FileCache, Folder};
+
+    fn index(dir: &std::path::Path) -> IndexFile<OffsetEntry> {
+        let disk: SharedDisk = Arc::new(RealDisk);
+        let folder = Folder::new(dir.to_owned());
+        IndexFile::new(FileSlot::new(
+            &folder,
+            "x.index".into(),
+            &disk,
+            &FileCache::new(8),
+        ))
+    }
+
+    fn entry(n: u32) -> OffsetEntry {
+        OffsetEntry {
+            relative_offset: n * 10,
+            position: n * 100,
+        }
+    }
+
+    #[test]
+    fn every_entry_is_found_in_memory_and_in_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = index(dir.path());
+        made.create().unwrap();
+        for n in 1..=1000 {
+            made.push(entry(n)).unwrap();
+        }
+        let check = |index: &IndexFile<OffsetEntry>| {
+            assert_eq!(index.len().unwrap(), 1000);
+            for target in 0..10_050 {
+                let found = index.last_where(|e| e.relative_offset <= target).unwrap();
+                let wanted = (target / 10).min(1000);
+                assert_eq!(found, (wanted > 0).then(|| entry(wanted)), "{target}");
+            }
+        };
+        check(&made);
+        made.seal(true).unwrap();
+        check(&index(dir.path()));
+        assert_eq!(
+            std::fs::metadata(dir.path().join("x.index")).unwrap().len(),
+            8000
+        );
+    }
+
+    #[test]
+    fn a_preallocated_tail_of_zeros_is_not_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        for count in [0, 1, 2, 255, 256, 257] {
+            let mut bytes = Vec::new();
+            (1..=count).for_each(|n| entry(n).encode(&mut bytes));
+            bytes.resize(1 << 16, 0);
+            #[expect(clippy::disallowed_methods, reason = "a test's input")]
+            std::fs::write(dir.path().join("x.index"), &bytes).unwrap();
+            let index = index(dir.path());
+            assert_eq!(index.len().unwrap(), u64::from(count));
+            index.push(entry(count + 1)).unwrap();
+            assert_eq!(index.last().unwrap(), Some(entry(count + 1)));
+        }
+    }
+
+    #[test]
+    fn truncation_cuts_memory_and_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = index(dir.path());
+        made.create().unwrap();
+        for n in 1..=600 {
+            made.push(entry(n)).unwrap();
+        }
+        made.truncate(|e| e.relative_offset < 5_500).unwrap();
+        assert_eq!(
+            (made.len().unwrap(), made.last().unwrap()),
+            (549, Some(entry(549)))
+        );
+        made.truncate(|e| e.relative_offset < 1_000).unwrap();
+        assert_eq!(index(dir.path()).last().unwrap(), Some(entry(99)));
+        made.truncate(|_| false).unwrap();
+        assert_eq!(made.last().unwrap(), None);
+    }
+}

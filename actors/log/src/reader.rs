@@ -1,0 +1,446 @@
+//! Reading beside the writer.
+//!
+//! A reader takes the list of segments as it is at that moment. What retention removes meanwhile
+//! stays readable through open files; what truncation cuts is noticed and read again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use odeon_model::{LeaderEpoch, Offset, TopicPartition};
+use odeon_records::{BatchHeader, HEADER_BYTES, Limits, records};
+
+use crate::epoch_cache::EpochEntry;
+use crate::error::{At, LogError, Result};
+use crate::files::read;
+use crate::log::{LogView, Shared};
+use crate::segment::Segment;
+
+/// Reads once more if a truncation got in between, this many times.
+const RETRIES: usize = 8;
+
+/// What a read found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogRead {
+    /// Whole batches; the first one contains the offset asked for, or is the next one behind it.
+    pub records: Bytes,
+    /// Where reading goes on: one past the last offset in `records`, or the offset asked for.
+    pub next_offset: Offset,
+    /// Nothing was returned because the first batch, of this size, is larger than the bytes asked
+    /// for.
+    pub too_large_bytes: Option<usize>,
+}
+
+/// A record found by its timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundTimestamp {
+    /// The record's timestamp, milliseconds.
+    pub timestamp: i64,
+    /// Its offset.
+    pub offset: Offset,
+    /// The leader epoch it was written in.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// A segment, for display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// The offset in its file name.
+    pub base_offset: Offset,
+    /// Bytes of batches.
+    pub size_bytes: u64,
+}
+
+/// Reads a log. Cheap to clone; all calls may block on the disk.
+#[derive(Debug, Clone)]
+pub struct LogReader {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl LogReader {
+    /// Whose log it reads.
+    pub fn partition(&self) -> &TopicPartition {
+        &self.shared.partition
+    }
+
+    /// The published offsets.
+    pub fn view(&self) -> &LogView {
+        &self.shared.view
+    }
+
+    /// Reads whole batches from the one that contains `offset` on, none of which reaches
+    /// `upper_bound`, up to `max_bytes` in all. With `min_one_batch` the first batch is returned
+    /// even if it is larger.
+    ///
+    /// A read ends at a segment's end; it returns nothing only at the bound, or if the first batch
+    /// is too large.
+    ///
+    /// # Errors
+    /// `OffsetOutOfRange` unless log start ≤ `offset` ≤ log end; `Corrupt`; `Io` and `Offline`.
+    pub fn read(
+        &self,
+        offset: Offset,
+        max_bytes: usize,
+        upper_bound: Offset,
+        min_one_batch: bool,
+    ) -> Result<LogRead> {
+        self.steadily(Some(offset), |generation| {
+            let upper = upper_bound.min(self.view().log_end());
+            let nothing = LogRead {
+                next_offset: offset,
+                ..LogRead::default()
+            };
+            if offset >= upper {
+                return Ok(nothing);
+            }
+            let segments = self.shared.segments();
+            let first = segments
+                .partition_point(|s| s.base_offset <= offset)
+                .saturating_sub(1);
+            for segment in segments.iter().skip(first) {
+                let Some(position) = self.position(segment, offset)? else {
+                    continue;
+                };
+                let part = Part {
+                    segment,
+                    position,
+                    offset,
+                    max_bytes,
+                    upper,
+                    min_one_batch,
+                };
+                return self.read_part(&part, generation);
+            }
+            Ok(nothing)
+        })
+    }
+
+    /// Where the first batch lies that contains `offset` or something behind it.
+    fn position(&self, segment: &Segment, offset: Offset) -> Result<Option<u64>> {
+        match self.shared.positions.get(offset) {
+            Some((base, position)) if base == segment.base_offset => {
+                // A place at the very end is where the next batch will be.
+                Ok((position < segment.size()).then_some(position))
+            }
+            _ => Ok(segment.find(offset)?.map(|(position, _)| position)),
+        }
+    }
+
+    fn read_part(&self, part: &Part<'_>, generation: u64) -> Result<LogRead> {
+        let Part {
+            segment,
+            position,
+            offset,
+            max_bytes,
+            upper,
+            min_one_batch,
+        } = *part;
+        let left = usize::try_from(segment.size() - position).unwrap_or(usize::MAX);
+        let (file, path) = (segment.log.get()?, segment.log.path());
+        let fetch = |bytes: usize| -> Result<Vec<u8>> {
+            let mut buffer = vec![0; bytes.min(left)];
+            let read = file.read_at(&mut buffer, position).at("reading", &path)?;
+            buffer.truncate(read);
+            Ok(buffer)
+        };
+        let corrupt = |detail: String| LogError::Corrupt {
+            path: path.clone(),
+            detail,
+        };
+        let mut buffer = fetch(max_bytes.max(HEADER_BYTES))?;
+        let first = BatchHeader::parse(&buffer)
+            .map_err(|error| corrupt(format!("at {position}: {error}")))?;
+        let mut found = LogRead {
+            next_offset: offset,
+            ..LogRead::default()
+        };
+        let size = first.size_bytes();
+        if first.last_offset() >= upper {
+            return Ok(found);
+        }
+        if size > max_bytes && !min_one_batch {
+            found.too_large_bytes = Some(size);
+            return Ok(found);
+        }
+        if size > buffer.len() {
+            if size > left {
+                return Err(corrupt(format!(
+                    "at {position}: a batch is longer than the segment"
+                )));
+            }
+            buffer = fetch(size)?;
+        }
+        let mut end = 0;
+        while let Some(header) = buffer
+            .get(end..)
+            .and_then(|rest| BatchHeader::parse(rest).ok())
+        {
+            let next = end + header.size_bytes();
+            if next > buffer.len() || header.last_offset() >= upper {
+                break;
+            }
+            end = next;
+            found.next_offset = header.next_offset();
+            if end >= max_bytes {
+                break;
+            }
+        }
+        buffer.truncate(end);
+        let next_position = position + end as u64;
+        self.shared.positions.put(
+            generation,
+            found.next_offset,
+            segment.base_offset,
+            next_position,
+        );
+        found.records = Bytes::from(buffer);
+        Ok(found)
+    }
+
+    /// Runs `attempt` until no truncation or removal got in between; `offset` must be in the log.
+    fn steadily<T>(&self, offset: Option<Offset>, attempt: impl Fn(u64) -> Result<T>) -> Result<T> {
+        let shared = &*self.shared;
+        let mut tries = 0;
+        loop {
+            shared.check_usable()?;
+            let generation = shared.generation.load(Ordering::Acquire);
+            let segments = shared.segments();
+            if let Some(offset) = offset {
+                self.check_range(offset)?;
+            }
+            let outcome = attempt(generation);
+            tries += 1;
+            let steady = generation.is_multiple_of(2)
+                && shared.generation.load(Ordering::Acquire) == generation
+                // A failure may come from a segment that was removed under the read.
+                && (outcome.is_ok() || Arc::ptr_eq(&segments, &shared.segments()));
+            if steady || tries == RETRIES {
+                if outcome.is_err() {
+                    shared.check_usable()?;
+                }
+                return shared.judge(outcome);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn check_range(&self, offset: Offset) -> Result<()> {
+        let (log_start, log_end) = (self.view().log_start(), self.view().log_end());
+        if (log_start..=log_end).contains(&offset) {
+            return Ok(());
+        }
+        let partition = self.shared.partition.clone();
+        Err(LogError::OffsetOutOfRange {
+            partition,
+            offset,
+            log_start,
+            log_end,
+        })
+    }
+
+    /// The first record below `upper_bound` whose timestamp is at least `timestamp`.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Io`, `Offline`, `Closed`.
+    pub fn offset_for_timestamp(
+        &self,
+        timestamp: i64,
+        upper_bound: Offset,
+    ) -> Result<Option<FoundTimestamp>> {
+        self.steadily(None, |_| {
+            let start = self.view().log_start();
+            for segment in self.shared.segments().iter() {
+                if segment.base_offset >= upper_bound {
+                    break;
+                }
+                if segment.max_timestamp()?.timestamp < timestamp {
+                    continue;
+                }
+                if let Some(found) = search(segment, timestamp, start, upper_bound)? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// The first of the records with the largest timestamp below `upper_bound`.
+    ///
+    /// # Errors
+    /// As [`LogReader::offset_for_timestamp`].
+    pub fn max_timestamp(&self, upper_bound: Offset) -> Result<Option<FoundTimestamp>> {
+        self.steadily(None, |_| {
+            let start = self.view().log_start();
+            let mut best: Option<FoundTimestamp> = None;
+            let segments = self.shared.segments();
+            let mut maxima = Vec::with_capacity(segments.len());
+            for segment in segments.iter().filter(|s| s.base_offset < upper_bound) {
+                maxima.push((segment.max_timestamp()?.timestamp, segment));
+            }
+            // Stable: of equal maxima the oldest comes first.
+            maxima.sort_by_key(|(timestamp, _)| std::cmp::Reverse(*timestamp));
+            for (timestamp, segment) in maxima {
+                if best.is_some_and(|best| best.timestamp >= timestamp) {
+                    break;
+                }
+                let found = largest(segment, start, upper_bound)?;
+                best = match (best, found) {
+                    (Some(a), Some(b)) if b.timestamp <= a.timestamp => Some(a),
+                    (a, b) => b.or(a),
+                };
+            }
+            Ok(best)
+        })
+    }
+
+    /// The epoch of the record at `offset`.
+    pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        read(&self.shared.epochs).epoch_at(offset)
+    }
+
+    /// The newest epoch and where it begins.
+    pub fn latest_epoch(&self) -> Option<EpochEntry> {
+        read(&self.shared.epochs).latest()
+    }
+
+    /// The largest epoch not above `epoch`, and one past its last offset; for OffsetForLeaderEpoch.
+    /// `None` if `epoch` is newer than all.
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+        read(&self.shared.epochs).end_offset_for(epoch, self.view().log_end())
+    }
+
+    /// Bytes of all batches.
+    pub fn size_bytes(&self) -> u64 {
+        self.shared
+            .segments()
+            .iter()
+            .map(|segment| segment.size())
+            .sum()
+    }
+
+    /// All segments, oldest first.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        let info = |s: &Arc<Segment>| SegmentInfo {
+            base_offset: s.base_offset,
+            size_bytes: s.size(),
+        };
+        self.shared.segments().iter().map(info).collect()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    segment: &'a Segment,
+    position: u64,
+    offset: Offset,
+    max_bytes: usize,
+    upper: Offset,
+    min_one_batch: bool,
+}
+
+/// The first record of a segment at or behind `start` whose timestamp is at least `timestamp`.
+fn search(
+    segment: &Segment,
+    timestamp: i64,
+    start: Offset,
+    upper_bound: Offset,
+) -> Result<Option<FoundTimestamp>> {
+    // Up to that entry's offset all timestamps are smaller.
+    let entry = segment.time_index.last_where(|e| e.timestamp < timestamp)?;
+    let from = entry.map_or(0, |e| i64::from(e.relative_offset)) + segment.base_offset;
+    let Some((position, _)) = segment.find(from.max(start))? else {
+        return Ok(None);
+    };
+    let file = segment.log.get()?;
+    let mut walk = segment.walk(&*file, position);
+    while let Some((position, header)) = walk.next()? {
+        if header.last_offset() >= upper_bound {
+            break;
+        }
+        if header.max_timestamp < timestamp {
+            continue;
+        }
+        let batch = read_batch(segment, position, &header)?;
+        for record in records(&batch, Limits::default()) {
+            let record = record.map_err(|error| LogError::Corrupt {
+                path: segment.log.path(),
+                detail: format!("at {position}: {error}"),
+            })?;
+            if record.timestamp >= timestamp && record.offset >= start {
+                return Ok(Some(found(&header, record.timestamp, record.offset)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The first record with the largest timestamp of a segment.
+fn largest(
+    segment: &Segment,
+    start: Offset,
+    upper_bound: Offset,
+) -> Result<Option<FoundTimestamp>> {
+    let mut best: Option<(u64, BatchHeader)> = None;
+    let file = segment.log.get()?;
+    let max = segment.max_timestamp()?;
+    // The batch with the largest timestamp is known, unless a part of the segment is out of bounds.
+    let whole = segment.base_offset >= start && max.offset < upper_bound;
+    let from = if whole {
+        max.offset
+    } else {
+        start.max(segment.base_offset)
+    };
+    let Some((position, _)) = segment.find(from)? else {
+        return Ok(None);
+    };
+    let mut walk = segment.walk(&*file, position);
+    while let Some((position, header)) = walk.next()? {
+        if header.last_offset() >= upper_bound {
+            break;
+        }
+        if best.is_none_or(|(_, best)| header.max_timestamp > best.max_timestamp) {
+            best = Some((position, header));
+        }
+        if whole {
+            break;
+        }
+    }
+    let Some((position, header)) = best else {
+        return Ok(None);
+    };
+    let batch = read_batch(segment, position, &header)?;
+    for record in records(&batch, Limits::default()) {
+        let record = record.map_err(|error| LogError::Corrupt {
+            path: segment.log.path(),
+            detail: format!("at {position}: {error}"),
+        })?;
+        if record.timestamp >= header.max_timestamp {
+            return Ok(Some(found(&header, record.timestamp, record.offset)));
+        }
+    }
+    Ok(None)
+}
+
+fn found(header: &BatchHeader, timestamp: i64, offset: Offset) -> FoundTimestamp {
+    FoundTimestamp {
+        timestamp,
+        offset,
+        leader_epoch: header.partition_leader_epoch,
+    }
+}
+
+/// A whole batch of a published part of the segment.
+pub(crate) fn read_batch(segment: &Segment, position: u64, header: &BatchHeader) -> Result<Bytes> {
+    let path = segment.log.path();
+    let mut bytes = vec![0; header.size_bytes()];
+    let read = segment
+        .log
+        .get()?
+        .read_at(&mut bytes, position)
+        .at("reading", &path)?;
+    if read < bytes.len() {
+        let detail = format!("at {position}: a batch is longer than the file");
+        return Err(LogError::Corrupt { path, detail });
+    }
+    Ok(Bytes::from(bytes))
+}

@@ -1,0 +1,174 @@
+//! The log as its users see it, on a real disk.
+
+mod append;
+mod damage;
+mod directories;
+mod model;
+mod shorten;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use odeon_kernel::clock::{SharedClock, SystemClock};
+use odeon_kernel::{RealDisk, Rng};
+use odeon_model::{TopicPartition, Uuid};
+use odeon_records::{BatchBuilder, PreparedBatch, split_batches};
+
+use crate::*;
+
+/// A directory and the manager that has it open.
+struct Bed {
+    dir: tempfile::TempDir,
+    manager: Option<LogManager>,
+}
+
+const TOPIC_ID: Uuid = Uuid([7; 16]);
+
+fn manager(dir: &Path) -> LogManager {
+    let config = ManagerConfig {
+        dirs: vec![dir.to_owned()],
+        node_id: 1,
+        cluster_id: "cluster".to_owned(),
+        defaults: LogConfig::default(),
+        max_open_files: 100,
+    };
+    LogManager::open(
+        config,
+        Arc::new(RealDisk),
+        clock(),
+        Arc::new(Rng::from_seed(1)),
+    )
+    .unwrap()
+}
+
+fn clock() -> SharedClock {
+    Arc::new(SystemClock::new())
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("orders", 3)
+}
+
+impl Bed {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let manager = manager(dir.path());
+        Self {
+            dir,
+            manager: Some(manager),
+        }
+    }
+
+    fn manager(&self) -> &LogManager {
+        self.manager.as_ref().unwrap()
+    }
+
+    fn create(&self, config: LogConfig) -> Log {
+        self.manager()
+            .create(&partition(), TOPIC_ID, config)
+            .unwrap()
+    }
+
+    fn folder(&self) -> std::path::PathBuf {
+        self.dir.path().join("orders-3")
+    }
+
+    /// Drops everything without a word, as a killed process does, and loads again.
+    fn crash(&mut self) -> Log {
+        self.manager = None;
+        self.load();
+        self.manager().get(&partition()).unwrap()
+    }
+
+    fn restart(&mut self) -> Log {
+        assert_eq!(self.manager().shutdown(-1), 1);
+        self.crash()
+    }
+
+    fn load(&mut self) -> LoadSummary {
+        self.manager = None;
+        let manager = self.manager.insert(manager(self.dir.path()));
+        manager.load_all().unwrap()
+    }
+
+    /// The files of the partition with a suffix, by name.
+    fn files(&self, suffix: &str) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.folder())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| name.ends_with(suffix))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn lease(leader_epoch: i32) -> Lease {
+    Lease {
+        leader_epoch,
+        incarnation: 0,
+    }
+}
+
+/// A batch of records with the given timestamps; each value tells its place.
+fn batch_at(timestamps: &[i64], padding: usize) -> PreparedBatch {
+    let mut builder = BatchBuilder::new();
+    for timestamp in timestamps {
+        builder
+            .push(*timestamp, None, Some(&vec![b'x'; padding]), &[])
+            .unwrap();
+    }
+    PreparedBatch::from_trusted(Bytes::from(builder.build().unwrap())).unwrap()
+}
+
+fn batch(count: usize) -> PreparedBatch {
+    batch_at(&vec![1_000; count], 10)
+}
+
+fn idempotent(epoch: i16, sequence: i32, count: usize) -> PreparedBatch {
+    let mut builder = BatchBuilder::new().producer(42, epoch, sequence);
+    for _ in 0..count {
+        builder.push(1_000, None, Some(b"value"), &[]).unwrap();
+    }
+    PreparedBatch::from_trusted(Bytes::from(builder.build().unwrap())).unwrap()
+}
+
+/// Appends one batch and makes it durable.
+fn append(writer: &mut LogWriter, batch: PreparedBatch) -> Staged {
+    let staged = writer.stage(batch, Origin::Client).unwrap();
+    writer.write().unwrap();
+    sync(writer);
+    staged
+}
+
+fn sync(writer: &mut LogWriter) {
+    if let Some(job) = writer.sync_job().unwrap() {
+        writer.complete_sync(job.run()).unwrap();
+    }
+}
+
+/// The base offsets and record counts of everything from `offset` on.
+fn read_from(reader: &LogReader, mut offset: i64) -> Vec<(i64, i32)> {
+    let mut found = Vec::new();
+    loop {
+        let read = reader.read(offset, 1 << 20, i64::MAX, true).unwrap();
+        if read.records.is_empty() {
+            return found;
+        }
+        for batch in split_batches(read.records) {
+            let (header, bytes) = batch.unwrap();
+            odeon_records::check_crc(&bytes).unwrap();
+            found.push((header.base_offset, header.record_count));
+        }
+        offset = read.next_offset;
+    }
+}
+
+fn small_segments() -> LogConfig {
+    LogConfig {
+        segment_bytes: 1000,
+        index_interval_bytes: 100,
+        ..LogConfig::default()
+    }
+}
