@@ -205,11 +205,11 @@ impl BatchHeader {
     /// The sequence number of the last record, or -1 without one. Sequence numbers wrap from the
     /// largest `i32` to 0.
     pub fn last_sequence(&self) -> i32 {
-        if self.base_sequence < 0 {
+        if self.base_sequence == -1 {
             return -1;
         }
         let last = i64::from(self.base_sequence) + i64::from(self.last_offset_delta);
-        (last & i64::from(i32::MAX)) as i32
+        i32::try_from(last).unwrap_or((last - i64::from(i32::MAX) - 1) as i32)
     }
 }
 

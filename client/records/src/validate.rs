@@ -144,8 +144,8 @@ const ZSTD_SINCE_PRODUCE_VERSION: i16 = 7;
 /// - `UNSUPPORTED_COMPRESSION_TYPE`: zstd before Produce version 7, or no known codec.
 pub fn validate(batch: Bytes, rules: &ValidationRules) -> Result<PreparedBatch, ValidationError> {
     let header = only_batch(&batch)?;
-    let source = header.compression()?;
-    if source == Compression::Zstd && rules.api_version < ZSTD_SINCE_PRODUCE_VERSION {
+    let source = header.compression();
+    if source == Ok(Compression::Zstd) && rules.api_version < ZSTD_SINCE_PRODUCE_VERSION {
         return Err(ValidationError::new(
             ErrorCode::UnsupportedCompressionType,
             "zstd needs version 7 of the Produce request",
@@ -159,6 +159,7 @@ pub fn validate(batch: Bytes, rules: &ValidationRules) -> Result<PreparedBatch, 
     check_size(batch.len(), rules)?;
     check_crc(&batch)?;
     check_header(&header, &rules.limits)?;
+    let source = source?;
 
     let body = batch.slice(HEADER_BYTES..);
     let (mut prepared, max_timestamp) = match rules.target {
@@ -263,8 +264,8 @@ fn check_header(header: &BatchHeader, limits: &Limits) -> Result<(), ValidationE
     if header.is_control() {
         return invalid("control records are not for clients to write");
     }
-    if header.has_producer_id() && header.base_sequence < 0 {
-        return invalid("the batch has a producer id but no sequence number");
+    if header.has_producer_id() && (header.base_sequence < 0 || header.producer_epoch < 0) {
+        return invalid("the batch has a producer id but no sequence number or epoch");
     }
     if header.is_transactional() && !header.has_producer_id() {
         return invalid("the batch is transactional but has no producer id");

@@ -121,8 +121,12 @@ fn a_header_that_contradicts_itself_is_refused() {
             b[23..27].copy_from_slice(&0i32.to_be_bytes());
             b[57..61].copy_from_slice(&1i32.to_be_bytes());
         }),
-        // A producer id without a sequence, and a transaction without a producer id.
+        // A producer id without a sequence or an epoch, and a transaction without a producer id.
         set(&good, 43, 7i64.to_be_bytes()),
+        forge(&good, |b| {
+            b[43..51].copy_from_slice(&7i64.to_be_bytes());
+            b[53..57].copy_from_slice(&0i32.to_be_bytes());
+        }),
         set(&good, 22, [0x10]),
     ] {
         assert_eq!(refusal(bytes, &rules()), ErrorCode::InvalidRecord);
