@@ -141,7 +141,7 @@ impl Loading<'_> {
     /// The log end after a clean stop; `None` if the files do not look like one.
     fn clean_end(&mut self) -> Result<Option<Offset>> {
         for segment in &self.segments {
-            if segment.size() > 0 && !self.has_indexes(segment) {
+            if !self.has_indexes(segment) {
                 self.rebuild(segment)?;
             }
         }
@@ -221,9 +221,6 @@ impl Loading<'_> {
 
     /// A segment below the recovery point: only its indexes may need help.
     fn trust(&self, segment: &Segment) -> Result<()> {
-        if segment.size() == 0 {
-            return Ok(());
-        }
         let sound = self.has_indexes(segment)
             && match segment.check_indexes() {
                 Ok(()) => true,

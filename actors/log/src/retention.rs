@@ -295,19 +295,22 @@ impl LogWriter {
         drop_snapshots(shared, |offset| offset > end)?;
         shared.release_reserve(core);
         // A sync in progress will publish nothing, and this one covers what it would have.
-        core.syncing = None;
         let mut work = std::mem::take(&mut core.unsynced);
+        if let Some((_, unfinished)) = core.syncing.take() {
+            work.merge(unfinished);
+        }
         let segments = shared.segments();
-        work.segments.clear();
-        work.sealed
-            .retain(|s| segments.iter().any(|kept| Arc::ptr_eq(kept, s)));
+        let kept = |s: &Arc<Segment>| segments.iter().any(|kept| Arc::ptr_eq(kept, s));
+        work.segments.retain(kept);
+        work.sealed.retain(kept);
         segments
-            .iter()
-            .rev()
-            .take(2)
-            .for_each(|segment| work.add(segment));
+            .last()
+            .into_iter()
+            .for_each(|active| work.add(active));
         work.folder = true;
         self.sync_now(work)?;
+        view.flushed.store(end, Ordering::Release);
+        view.recovery_point.store(end, Ordering::Release);
         core.touched = true;
         let rebuilt = rebuild_producers(&shared.place, &shared.segments(), view.log_start(), end)?;
         core.producers = rebuilt.producers;

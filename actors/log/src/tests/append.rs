@@ -57,7 +57,9 @@ fn nothing_beyond_the_bound_is_read() {
     let bed = Bed::new();
     let log = bed.create(LogConfig::default());
     let mut writer = log.take_lease(lease(0)).unwrap();
-    (0..4).for_each(|_| drop(append(&mut writer, batch(5))));
+    for _ in 0..4 {
+        append(&mut writer, batch(5));
+    }
     let reader = log.reader();
     for (upper, end) in [(0, 0), (4, 0), (5, 5), (9, 5), (10, 10), (20, 20), (99, 20)] {
         assert_eq!(
@@ -74,7 +76,9 @@ fn only_the_first_batch_may_exceed_the_limit() {
     let log = bed.create(LogConfig::default());
     let mut writer = log.take_lease(lease(0)).unwrap();
     let size = batch_at(&[1], 1000).size_bytes();
-    (0..5).for_each(|_| drop(append(&mut writer, batch_at(&[1], 1000))));
+    for _ in 0..5 {
+        append(&mut writer, batch_at(&[1], 1000));
+    }
     let reader = log.reader();
     let bytes = |max, one| reader.read(0, max, i64::MAX, one).unwrap().records.len();
     assert_eq!(bytes(1, true), size);
@@ -238,7 +242,9 @@ fn segments_roll_by_size_age_and_full_index() {
         index_interval_bytes: 1,
         ..config
     });
-    (0..9).for_each(|_| drop(append(&mut writer, batch_at(&[1002], 0))));
+    for _ in 0..9 {
+        append(&mut writer, batch_at(&[1002], 0));
+    }
     assert_eq!(bases(), [0, 3, 6, 8, 13]);
     assert_eq!(read_from(&log.reader(), 0).len(), 18);
     let too_large = writer
@@ -291,9 +297,9 @@ fn records_are_found_by_their_time() {
     // Out of order within and across batches.
     let times = [[10, 30, 20], [25, 5, 40], [40, 39, 38], [60, 50, 60]];
     for _ in 0..3 {
-        times
-            .iter()
-            .for_each(|t| drop(append(&mut writer, batch_at(t, 40))));
+        for t in &times {
+            append(&mut writer, batch_at(t, 40));
+        }
     }
     let flat: Vec<i64> = (0..3)
         .flat_map(|_| times.iter().flatten().copied())
@@ -367,7 +373,9 @@ fn large_appends_reserve_blocks_and_give_them_back() {
     let bed = Bed::new();
     let log = bed.create(LogConfig::default());
     let mut writer = log.take_lease(lease(0)).unwrap();
-    (0..23).for_each(|_| drop(append(&mut writer, batch_at(&[1], 100_000))));
+    for _ in 0..23 {
+        append(&mut writer, batch_at(&[1], 100_000));
+    }
     let blocks = || std::fs::metadata(bed.folder().join(&bed.files(".log")[0])).unwrap();
     let (ahead, size) = (blocks().blocks() * 512, blocks().size());
     writer.trim().unwrap();
