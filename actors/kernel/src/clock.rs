@@ -21,6 +21,29 @@ pub trait Clock: Send + Sync + Debug + 'static {
 /// A shared clock, as it is passed around.
 pub type SharedClock = Arc<dyn Clock>;
 
+/// The time ran out before the work was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline has passed")]
+pub struct Elapsed;
+
+/// Runs `work` for at most `limit`. Work that is ready at the limit wins.
+///
+/// As cancel safe as `work`, which is dropped when the time is over.
+///
+/// # Errors
+/// [`Elapsed`] when `work` was not done in time.
+pub async fn timeout<F: Future>(
+    clock: &dyn Clock,
+    limit: Duration,
+    work: F,
+) -> Result<F::Output, Elapsed> {
+    tokio::select! {
+        biased;
+        output = work => Ok(output),
+        () = clock.sleep(limit) => Err(Elapsed),
+    }
+}
+
 /// The operating system's clocks and tokio's timer.
 ///
 /// Monotonic time is tokio's, so that a paused test runtime also pauses it.

@@ -6,6 +6,9 @@
 //! | [`disk`] | files and directories, real or simulated |
 //! | [`rng`] | seeded randomness |
 //! | [`task`] | spawning of tasks, the blocking pool |
+//! | [`supervisor`] | who restarts whom, and in which order all end |
+//! | [`slot`] | handles to permanent actors that survive their restarts |
+//! | [`sim`] | simulated time and disks |
 //! | [`view`] | read-only views that an actor publishes |
 //! | [`signal`] | waiting on many things at once |
 //! | [`budget`] | bytes in flight |
@@ -17,6 +20,9 @@ pub mod clock;
 pub mod disk;
 pub mod rng;
 pub mod signal;
+pub mod sim;
+pub mod slot;
+pub mod supervisor;
 pub mod task;
 pub mod view;
 
@@ -25,5 +31,7 @@ pub use clock::{Clock, SharedClock, SystemClock};
 pub use disk::{Disk, DiskFile, OpenMode, RealDisk, SharedDisk};
 pub use rng::Rng;
 pub use signal::{Signal, Waiter};
-pub use task::{Blocking, spawn};
+pub use slot::{Slot, SlotError};
+pub use supervisor::{ChildSpec, Supervisor, SupervisorHandle};
+pub use task::{Blocking, TaskGuard, spawn};
 pub use view::{View, ViewClosed, Watch};

@@ -1,6 +1,9 @@
 //! Where tasks start and where blocking work goes.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::task::Poll;
 
 /// Starts a task on the current runtime. The task is not supervised: use it only for work whose
 /// owner keeps the handle or does not depend on its end.
@@ -11,6 +14,65 @@ where
     F::Output: Send + 'static,
 {
     tokio::spawn(future)
+}
+
+/// A task that does not outlive its owner: dropping the guard aborts it at its next await.
+#[derive(Debug)]
+pub struct TaskGuard<T> {
+    handle: tokio::task::JoinHandle<T>,
+}
+
+impl<T: Send + 'static> TaskGuard<T> {
+    /// Starts `future` on the current runtime.
+    pub fn spawn<F>(future: F) -> Self
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        Self {
+            handle: spawn(future),
+        }
+    }
+
+    /// Waits for the end; `None` when the task was aborted or has panicked. Cancel safe.
+    pub async fn join(&mut self) -> Option<T> {
+        (&mut self.handle).await.ok()
+    }
+
+    /// Aborts the task and waits until it has ended; what it returned if it was faster.
+    pub async fn abort(mut self) -> Option<T> {
+        self.handle.abort();
+        self.join().await
+    }
+
+    /// Whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+}
+
+impl<T> Drop for TaskGuard<T> {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// Runs `future` and turns a panic into `Err` with its text.
+pub(crate) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |context| {
+        let poll = AssertUnwindSafe(|| future.as_mut().poll(context));
+        match std::panic::catch_unwind(poll) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic_text(panic.as_ref()))),
+        }
+    })
+    .await
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
 }
 
 /// Runs blocking work (syncs, cold reads, heavy compression, foreign code) off the actors' threads.

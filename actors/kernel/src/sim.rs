@@ -1,0 +1,5 @@
+//! Simulated time, for tests.
+
+mod clock;
+
+pub use clock::SimClock;
