@@ -213,6 +213,80 @@ mod tests {
         }
     }
 
+    fn from_hex(text: &str) -> Bytes {
+        let digit = |index| u8::from_str_radix(&text[index..index + 2], 16).unwrap();
+        (0..text.len()).step_by(2).map(digit).collect()
+    }
+
+    /// Key and value as Kafka 4.4.0 writes them (`GroupCoordinatorRecordSerde`).
+    #[test]
+    fn records_have_the_bytes_that_kafka_writes() {
+        let offset_key = "000100036772700005746f70696300000003";
+        let table = [
+            (
+                Some(CommittedOffset {
+                    metadata: "meta".to_owned(),
+                    topic_id: Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]),
+                    ..committed()
+                }),
+                "0004000000000000002a00000007056d65746100000000000003e8\
+                 01001000000000000000000000000000000009",
+            ),
+            (
+                Some(CommittedOffset {
+                    leader_epoch: -1,
+                    metadata: String::new(),
+                    topic_id: Uuid::ZERO,
+                    ..committed()
+                }),
+                "0004000000000000002affffffff0100000000000003e800",
+            ),
+            (
+                Some(CommittedOffset {
+                    metadata: "meta".to_owned(),
+                    expire_timestamp_ms: Some(2_000),
+                    topic_id: Uuid::ZERO,
+                    ..committed()
+                }),
+                "0001000000000000002a00046d65746100000000000003e800000000000007d0",
+            ),
+            (None, ""),
+        ];
+        for (value, wanted) in table {
+            let record = offset_record("grp", "topic", 3, value.as_ref()).unwrap();
+            assert_eq!(record.key, from_hex(offset_key));
+            assert_eq!(record.value, value.map(|_| from_hex(wanted)));
+        }
+        let group = GroupMetadataValue {
+            protocol_type: "consumer".to_owned(),
+            generation: 4,
+            protocol: Some("range".to_owned()),
+            leader: Some("m".to_owned()),
+            current_state_timestamp: 5,
+            members: vec![MemberMetadata {
+                member_id: "m".to_owned(),
+                group_instance_id: Some("i".to_owned()),
+                client_id: "c".to_owned(),
+                client_host: "/h".to_owned(),
+                rebalance_timeout: 60_000,
+                session_timeout: 10_000,
+                subscription: Bytes::from_static(&[1, 2]),
+                assignment: Bytes::from_static(&[3]),
+                ..MemberMetadata::default()
+            }],
+            ..GroupMetadataValue::default()
+        };
+        let record = group_record("grp", Some(&group)).unwrap();
+        assert_eq!(record.key, from_hex("00020003677270"));
+        let wanted = "00030008636f6e73756d657200000004000572616e676500016d0000000000000005\
+                      0000000100016d00016900016300022f680000ea60000027100000000201020000000103";
+        assert_eq!(record.value, Some(from_hex(wanted)));
+        assert_eq!(
+            group_record("grp", None).unwrap().key,
+            from_hex("00020003677270")
+        );
+    }
+
     #[test]
     fn an_offset_reads_back_and_has_kafkas_bytes() {
         let record = offset_record("g", "t", 3, Some(&committed())).unwrap();

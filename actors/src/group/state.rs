@@ -45,6 +45,13 @@ pub struct Groups {
     next_expiry_ms: Option<i64>,
 }
 
+impl Default for Groups {
+    /// No groups, Kafka's default settings.
+    fn default() -> Self {
+        Self::new(GroupConfig::default())
+    }
+}
+
 impl Groups {
     /// A coordinator that knows no group.
     pub fn new(config: GroupConfig) -> Self {
