@@ -6,6 +6,8 @@
 mod api_key;
 pub mod frame;
 pub mod messages;
+#[cfg(test)]
+mod tests;
 
 pub use api_key::ApiKey;
 pub use frame::{

@@ -47,8 +47,20 @@ fn the_corpus_is_written() {
     checks::write_corpus(&codecs());
 }
 
+/// Versions that they list and cannot read yet: they were unstable in the Kafka they were made from.
+const NOT_THEIRS: [(&str, i16); 3] = [
+    ("InitProducerIdRequest", 6),
+    ("OffsetCommitRequest", 10),
+    ("OffsetFetchRequest", 10),
+];
+
 /// What the other implementation reads and writes again; none if it lacks the version.
-fn theirs(category: &str, key: i16, version: i16, mut bytes: Bytes) -> Option<Result<Bytes, String>> {
+fn theirs(
+    category: &str,
+    key: i16,
+    version: i16,
+    mut bytes: Bytes,
+) -> Option<Result<Bytes, String>> {
     let key = TheirKey::try_from(key).ok()?;
     let versions = key.valid_versions();
     if !(versions.min..=versions.max).contains(&version) {
@@ -74,11 +86,18 @@ fn another_implementation_reads_what_we_write_and_writes_the_same() {
     let mut agreed = 0;
     let mut disagreed = std::collections::BTreeSet::new();
     checks::each_sample(&codecs(), |codec, schema, version, bytes| {
-        if schema.category == "header" {
+        if schema.category == "header" || NOT_THEIRS.contains(&(schema.name, version)) {
             return;
         }
-        let ours = (codec.again)(bytes, version).expect("a sample reads and writes").concat();
-        match theirs(schema.category, schema.api_key, version, ours.clone().into()) {
+        let ours = (codec.again)(bytes, version)
+            .expect("a sample reads and writes")
+            .concat();
+        match theirs(
+            schema.category,
+            schema.api_key,
+            version,
+            ours.clone().into(),
+        ) {
             Some(Ok(theirs)) if theirs == ours => agreed += 1,
             Some(theirs) => {
                 disagreed.insert((schema.name, version, theirs.err()));

@@ -6,6 +6,9 @@ pub(crate) mod error;
 pub(crate) mod message;
 pub(crate) mod tagged;
 
+#[cfg(test)]
+mod tests;
+
 use error::{DecodeError, EncodeError};
 
 /// Refuses a null that the version does not allow. For generated code.

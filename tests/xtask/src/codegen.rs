@@ -12,7 +12,7 @@ use crate::sh::{self, Result};
 
 mod api;
 mod emit;
-mod fetch;
+pub(crate) mod fetch;
 mod layout;
 mod spec;
 mod table;

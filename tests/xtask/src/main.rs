@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod codegen;
+mod records;
 mod sh;
 mod tidy;
+mod wire;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Project commands")]
@@ -21,6 +23,14 @@ struct Arguments {
 enum Command {
     /// Generate the protocol's and the records' structs from Kafka's message schemas
     Codegen(codegen::Arguments),
+    /// Let Kafka's own classes read and write what the generated structs write
+    Wire,
+    /// Let Kafka's own classes read our record batches, and judge good and bad ones as brokers do
+    Records {
+        /// Write what Kafka's classes write to client/records/fixtures instead
+        #[arg(long)]
+        fixtures: bool,
+    },
     /// Check the invariants of ARCHITECTURE.md
     Tidy,
 }
@@ -28,6 +38,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Codegen(arguments) => codegen::run(&arguments),
+        Command::Wire => wire::run(),
+        Command::Records { fixtures } => records::run(fixtures),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use odeon_schema::{
     DecodeError, Decoder, EncodeError, Encoder, Message, RawTaggedField, TagWriter, Wire,
+    decode_nullable, encode_nullable,
 };
 
 /// Kafka's `FetchSnapshotResponse`, versions 0-1.
@@ -88,7 +89,7 @@ impl Wire for TopicSnapshot {
 }
 
 /// A `PartitionSnapshot` in a [`FetchSnapshotResponse`], versions 0-1.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PartitionSnapshot {
     /// Field `Index`, versions 0+: `int32`.
     pub index: i32,
@@ -102,10 +103,25 @@ pub struct PartitionSnapshot {
     pub size: i64,
     /// Field `Position`, versions 0+: `int64`.
     pub position: i64,
-    /// Field `UnalignedRecords`, versions 0+: `records`, nullable, default null.
+    /// Field `UnalignedRecords`, versions 0+: `records`.
     pub unaligned_records: Option<Bytes>,
     /// Tagged fields that the schema does not know.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
+}
+
+impl Default for PartitionSnapshot {
+    fn default() -> Self {
+        Self {
+            index: 0,
+            error_code: 0,
+            snapshot_id: Default::default(),
+            current_leader: Default::default(),
+            size: 0,
+            position: 0,
+            unaligned_records: Some(Default::default()),
+            unknown_tagged_fields: Vec::new(),
+        }
+    }
 }
 
 impl Wire for PartitionSnapshot {
@@ -116,7 +132,7 @@ impl Wire for PartitionSnapshot {
         m.snapshot_id = SnapshotId::read(d, v)?;
         m.size = d.i64()?;
         m.position = d.i64()?;
-        m.unaligned_records = d.nullable_bytes()?;
+        m.unaligned_records = decode_nullable(false, d.nullable_bytes()?)?;
         m.unknown_tagged_fields = d.tags(&mut |tag, d| {
             match tag {
                 0 => m.current_leader = LeaderIdAndEpoch::read(d, v)?,
@@ -133,7 +149,11 @@ impl Wire for PartitionSnapshot {
         self.snapshot_id.write(e, v)?;
         e.i64(self.size);
         e.i64(self.position);
-        e.nullable_bytes(&self.unaligned_records)?;
+        e.nullable_bytes(encode_nullable(
+            false,
+            &self.unaligned_records,
+            "unaligned_records",
+        )?)?;
         if e.is_flexible() {
             let mut t = TagWriter::new(&self.unknown_tagged_fields);
             if self.current_leader != LeaderIdAndEpoch::default() {

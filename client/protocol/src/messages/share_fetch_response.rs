@@ -5,7 +5,10 @@
 use bytes::Bytes;
 use odeon_model::Uuid;
 
-use odeon_schema::{DecodeError, Decoder, EncodeError, Encoder, Message, RawTaggedField, Wire};
+use odeon_schema::{
+    DecodeError, Decoder, EncodeError, Encoder, Message, RawTaggedField, Wire, decode_nullable,
+    encode_nullable,
+};
 
 /// Kafka's `ShareFetchResponse`, versions 1-2.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -94,7 +97,7 @@ pub struct PartitionData {
     pub acknowledge_error_message: Option<String>,
     /// Field `CurrentLeader`, versions 0+: `LeaderIdAndEpoch`.
     pub current_leader: LeaderIdAndEpoch,
-    /// Field `Records`, versions 0+: `records`, nullable, default null.
+    /// Field `Records`, versions 0+: `records`, default null.
     pub records: Option<Bytes>,
     /// Field `AcquiredRecords`, versions 0+: `[]AcquiredRecords`.
     pub acquired_records: Vec<AcquiredRecords>,
@@ -111,7 +114,7 @@ impl Wire for PartitionData {
         m.acknowledge_error_code = d.i16()?;
         m.acknowledge_error_message = d.nullable_string()?;
         m.current_leader = LeaderIdAndEpoch::read(d, v)?;
-        m.records = d.nullable_bytes()?;
+        m.records = decode_nullable(false, d.nullable_bytes()?)?;
         m.acquired_records = d.array(v)?;
         m.unknown_tagged_fields = d.unknown_tags()?;
         Ok(m)
@@ -124,7 +127,7 @@ impl Wire for PartitionData {
         e.i16(self.acknowledge_error_code);
         e.nullable_string(&self.acknowledge_error_message)?;
         self.current_leader.write(e, v)?;
-        e.nullable_bytes(&self.records)?;
+        e.nullable_bytes(encode_nullable(false, &self.records, "records")?)?;
         e.array(&self.acquired_records, v)?;
         e.unknown_tags(&self.unknown_tagged_fields, v)?;
         Ok(())

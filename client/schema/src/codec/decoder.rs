@@ -142,7 +142,8 @@ impl Decoder {
     ///
     /// [`DecodeError::VarintTooLong`] past 32 bits, [`DecodeError::Truncated`].
     pub fn uvarint(&mut self) -> Result<u32, DecodeError> {
-        u32::try_from(self.uvarlong()?).map_err(|_| DecodeError::VarintTooLong)
+        let value = self.uvarint_of_bits(32)?;
+        u32::try_from(value).map_err(|_| DecodeError::VarintTooLong)
     }
 
     /// Reads an unsigned varint of up to 64 bits.
@@ -151,8 +152,13 @@ impl Decoder {
     ///
     /// [`DecodeError::VarintTooLong`] past 64 bits, [`DecodeError::Truncated`].
     pub fn uvarlong(&mut self) -> Result<u64, DecodeError> {
+        self.uvarint_of_bits(64)
+    }
+
+    #[inline]
+    fn uvarint_of_bits(&mut self, most: u32) -> Result<u64, DecodeError> {
         let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
+        for shift in (0..most).step_by(7) {
             let byte = self.u8()?;
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {

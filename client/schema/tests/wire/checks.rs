@@ -35,7 +35,9 @@ pub fn codec<M: Message>() -> Codec {
             let message = M::decode(&mut decoder, version).map_err(|error| error.to_string())?;
             decoder.finish().map_err(|error| error.to_string())?;
             let mut encoder = Encoder::new();
-            message.encode(&mut encoder, version).map_err(|error| error.to_string())?;
+            message
+                .encode(&mut encoder, version)
+                .map_err(|error| error.to_string())?;
             Ok(encoder.finish())
         },
         decode: |bytes, version| M::decode(&mut Decoder::new(bytes), version).map(drop),
@@ -51,12 +53,25 @@ pub fn codec<M: Message>() -> Codec {
 pub fn each_sample(codecs: &[Codec], mut check: impl FnMut(&Codec, &Schema, i16, Bytes)) {
     let schemas = schemas();
     for codec in codecs {
-        let schema = schemas.iter().find(|schema| schema.name == codec.name).expect("a schema");
-        assert_eq!(codec.versions, (schema.first, schema.last), "{}", codec.name);
+        let schema = schemas
+            .iter()
+            .find(|schema| schema.name == codec.name)
+            .expect("a schema");
+        assert_eq!(
+            codec.versions,
+            (schema.first, schema.last),
+            "{}",
+            codec.name
+        );
         for version in schema.first..=schema.last {
             for seed in 0..SAMPLES {
                 let mut random = Random(seed ^ ((version as u64) << 32));
-                check(codec, schema, version, schema.sample(version, &mut random).into());
+                check(
+                    codec,
+                    schema,
+                    version,
+                    schema.sample(version, &mut random).into(),
+                );
             }
         }
     }
@@ -67,7 +82,12 @@ pub fn round_trips(codecs: &[Codec]) {
     each_sample(codecs, |codec, schema, version, bytes| {
         let again = (codec.again)(bytes.clone(), version);
         let again = again.map(|segments| segments.concat());
-        assert_eq!(again.as_deref(), Ok(&bytes[..]), "{} version {version}", schema.name);
+        assert_eq!(
+            again.as_deref(),
+            Ok(&bytes[..]),
+            "{} version {version}",
+            schema.name
+        );
     });
 }
 
@@ -77,7 +97,11 @@ pub fn truncations(codecs: &[Codec]) {
         let step = 1 + bytes.len() / 150;
         for end in (0..bytes.len()).step_by(step) {
             let cut = (codec.decode)(bytes.slice(..end), version);
-            assert!(cut.is_err(), "{} version {version} cut at {end}", codec.name);
+            assert!(
+                cut.is_err(),
+                "{} version {version} cut at {end}",
+                codec.name
+            );
         }
     });
 }

@@ -70,7 +70,11 @@ pub fn schemas() -> Vec<Schema> {
             }),
             "S" => {
                 current = words[0];
-                schemas.last_mut().expect("a message").structs.insert(current, Vec::new());
+                schemas
+                    .last_mut()
+                    .expect("a message")
+                    .structs
+                    .insert(current, Vec::new());
             }
             _ => {
                 let field = Field {
@@ -94,7 +98,14 @@ impl Schema {
     /// a writer leaves those out.
     pub fn sample(&self, version: i16, random: &mut Random) -> Vec<u8> {
         let flexible = self.flexible >= 0 && version >= self.flexible;
-        let mut maker = Maker { schema: self, version, flexible, random, out: Vec::new(), depth: 0 };
+        let mut maker = Maker {
+            schema: self,
+            version,
+            flexible,
+            random,
+            out: Vec::new(),
+            depth: 0,
+        };
         maker.structure(self.name, false);
         maker.out
     }
@@ -117,7 +128,10 @@ impl Maker<'_> {
     /// A struct; if `set`, one that differs from its default.
     fn structure(&mut self, name: &str, set: bool) {
         let schema = self.schema;
-        let fields = schema.structs.get(name).unwrap_or_else(|| panic!("no struct {name}"));
+        let fields = schema
+            .structs
+            .get(name)
+            .unwrap_or_else(|| panic!("no struct {name}"));
         let (mut set, version) = (set, self.version);
         self.depth += 1;
         let here = |field: &&Field| within(version, field.versions);
@@ -136,7 +150,10 @@ impl Maker<'_> {
                 }
             }
             if self.random.below(6) == 0 {
-                tagged.push((50 + self.random.below(1000), vec![7; self.random.below(200) as usize]));
+                tagged.push((
+                    50 + self.random.below(1000),
+                    vec![7; self.random.below(200) as usize],
+                ));
             }
             tagged.sort();
             self.uvarint(tagged.len() as u64);
@@ -210,11 +227,18 @@ impl Maker<'_> {
                 }
             }
             "uuid" => {
-                let id = [self.random.next().to_be_bytes(), self.random.next().to_be_bytes()];
+                let id = [
+                    self.random.next().to_be_bytes(),
+                    self.random.next().to_be_bytes(),
+                ];
                 self.out.extend(id.concat());
             }
             "bool" => {
-                let value = if set { field.default != "true" } else { self.random.below(2) == 1 };
+                let value = if set {
+                    field.default != "true"
+                } else {
+                    self.random.below(2) == 1
+                };
                 self.out.push(u8::from(value));
             }
             "float64" => {

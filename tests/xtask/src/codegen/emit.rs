@@ -114,7 +114,7 @@ fn doc(field: &Field) -> String {
     );
     if field.nullable == field.versions {
         doc.push_str(", nullable");
-    } else if field.is_option() {
+    } else if !field.nullable.is_empty() {
         let _ = write!(doc, ", nullable in versions {}", span(field.nullable));
     }
     if let Some(tag) = field.tag {
@@ -183,6 +183,9 @@ fn emit_default(out: &mut String, part: &Struct, flexible: bool) {
 fn condition(versions: Versions, within: Versions) -> Option<String> {
     if versions.covers(within) {
         return None;
+    }
+    if versions.is_empty() {
+        return Some("false".into());
     }
     let from = versions.first > within.first;
     let to = versions.last < within.last;

@@ -7,7 +7,8 @@ use std::process::Command;
 use super::KAFKA_VERSION;
 use crate::sh::{self, Result};
 
-const ARTIFACTS: [&str; 7] = [
+/// The jars that have schemas, and the classes made from them.
+pub(crate) const ARTIFACTS: [&str; 7] = [
     "kafka-clients",
     "kafka-group-coordinator",
     "kafka-transaction-coordinator",

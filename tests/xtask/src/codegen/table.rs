@@ -23,9 +23,9 @@ pub(super) fn add(out: &mut String, message: &Message, category: &str, api_key: 
         for field in &part.fields {
             let kind = field.kafka_type.replace("KRaft", "Kraft");
             let versions = field.versions;
-            let (null_first, null_last) = match field.is_option() {
-                true => (field.nullable.first, field.nullable.last),
-                false => (-1, -1),
+            let (null_first, null_last) = match field.nullable.is_empty() {
+                true => (-1, -1),
+                false => (field.nullable.first, field.nullable.last),
             };
             let tag = field.tag.map_or(-1, i64::from);
             let default = match &field.default {

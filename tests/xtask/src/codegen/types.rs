@@ -13,7 +13,7 @@ pub(super) enum Type {
     Number(&'static str),
     Uuid,
     String,
-    /// `bytes`, or `records` (true), which is null unless set.
+    /// `bytes`, or `records` (true), which is an `Option` even where it cannot be null.
     Bytes(bool),
     Struct(String),
     Array(Box<Type>),
@@ -84,7 +84,7 @@ pub(super) struct Field {
 
 impl Field {
     pub(super) fn is_option(&self) -> bool {
-        !self.nullable.is_empty()
+        !self.nullable.is_empty() || self.kind == Type::Bytes(true)
     }
 
     /// The Rust type.
@@ -168,11 +168,6 @@ fn resolve_field(spec: &FieldSpec, within: Versions) -> Result<Field> {
         return Err(format!("`{}` is tagged in some of its versions only", spec.name).into());
     }
     let nullable = Versions::parse_or_none(&spec.nullable_versions)?.and(versions);
-    let nullable = if kind == Type::Bytes(true) {
-        versions
-    } else {
-        nullable
-    };
     Ok(Field {
         name: snake(&spec.name),
         kafka_name: spec.name.clone(),
@@ -195,7 +190,8 @@ fn default_value(spec: &FieldSpec, kind: &Type) -> Result<DefaultValue> {
         Some(other) => other.to_string(),
     };
     Ok(match (kind, text.as_str()) {
-        (Type::Bytes(true), "") | (_, "null") => DefaultValue::Null,
+        (Type::Bytes(true), "") if spec.nullable_versions.is_some() => DefaultValue::Null,
+        (_, "null") => DefaultValue::Null,
         (_, "") | (Type::Bool, "false") | (Type::Number(_), "0") => DefaultValue::Natural,
         (Type::Bool, "true") => DefaultValue::Literal(text),
         (Type::Number(_), number) => {
