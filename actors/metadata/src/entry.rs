@@ -72,7 +72,7 @@ pub fn encode(records: &[MetadataRecord]) -> Result<Vec<Bytes>, EntryError> {
         }
         frames.push(frame);
     }
-    let total: usize = frames.iter().map(|frame| framed_len(frame)).sum();
+    let total: usize = frames.iter().map(framed_len).sum();
     if total < MAX_ENTRY_BYTES {
         return Ok(vec![join(&frames)]);
     }

@@ -2,6 +2,7 @@
 //!
 //! Cloning an image copies a few pointers; the maps share what did not change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -173,6 +174,15 @@ impl MetadataImage {
             .get(&ConfigResource::topic(topic))
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// The configuration that was set for a resource, in the form that the config registry works
+    /// on; empty if nothing was.
+    pub fn config_map(&self, resource: &ConfigResource) -> BTreeMap<String, String> {
+        let configs = self.configs.get(resource).into_iter().flatten();
+        configs
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect()
     }
 
     /// All configurations, by resource.

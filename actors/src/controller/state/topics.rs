@@ -1,0 +1,501 @@
+//! CreateTopics, DeleteTopics, CreatePartitions. Kafka: `ReplicationControlManager`.
+
+use std::collections::{BTreeMap, HashSet};
+
+use odeon_metadata::{
+    ConfigResource, LeaderRecoveryState, MetadataImage, PartitionImage, directory,
+};
+use odeon_model::config::{ConfigMap, describe_topic, validate_topic};
+use odeon_model::{ErrorCode, NodeId, PartitionId, TopicId, Uuid};
+use odeon_schema::metadata::{ConfigRecord, RemoveTopicRecord, TopicRecord};
+
+use super::names::{METADATA_TOPIC, can_collide, collide, topic_name_problem};
+use super::placement::place;
+use super::{Decisions, Draft};
+use crate::controller::message::{
+    NewPartitions, NewTopic, Refusal, TopicCreation, TopicRef, TopicResult,
+};
+
+/// The most partitions that one request may create.
+pub const MAX_PARTITIONS_PER_REQUEST: usize = 10_000;
+
+impl Decisions {
+    /// CreateTopics. Each topic is decided on the cluster with those before it.
+    pub(in crate::controller) fn create_topics(
+        &self,
+        draft: &mut Draft,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+    ) -> Vec<TopicCreation> {
+        let mut next = Draft::new(&draft.image);
+        let duplicates = duplicates(topics.iter().map(|topic| topic.name.as_str()));
+        let excess = self.exceeds_limit(&next.image, &topics);
+        let mut results = Vec::with_capacity(topics.len());
+        for topic in &topics {
+            let outcome = if duplicates.contains(topic.name.as_str()) {
+                Err(Refusal::new(
+                    ErrorCode::InvalidRequest,
+                    "Duplicate topic name.",
+                ))
+            } else if excess {
+                let message = "Excessively large number of partitions per request.";
+                Err(Refusal::new(ErrorCode::PolicyViolation, message))
+            } else {
+                self.create_topic(&mut next, topic)
+            };
+            results.push(outcome.unwrap_or_else(|refusal| TopicCreation {
+                name: topic.name.clone(),
+                topic_id: Uuid::ZERO,
+                error: refusal.code,
+                message: refusal.message,
+                num_partitions: -1,
+                replication_factor: -1,
+                configs: Vec::new(),
+            }));
+        }
+        if !validate_only {
+            draft.adopt(next);
+        }
+        results
+    }
+
+    fn exceeds_limit(&self, image: &MetadataImage, topics: &[NewTopic]) -> bool {
+        let total = topics.iter().fold(0usize, |total, topic| {
+            let count = match (topic.assignments.len(), topic.num_partitions) {
+                (0, -1) => self.default_partitions(image),
+                (0, count) => count,
+                (count, _) => i32::try_from(count).unwrap_or(i32::MAX),
+            };
+            total.saturating_add(usize::try_from(count).unwrap_or(0))
+        });
+        total > MAX_PARTITIONS_PER_REQUEST
+    }
+
+    fn default_partitions(&self, image: &MetadataImage) -> i32 {
+        let value = self.with_layers(image, |layers| super::number(&layers, "num.partitions", 1));
+        i32::try_from(value).unwrap_or(1)
+    }
+
+    fn default_replication_factor(&self, image: &MetadataImage) -> i16 {
+        let key = "default.replication.factor";
+        let value = self.with_layers(image, |layers| super::number(&layers, key, 1));
+        i16::try_from(value).unwrap_or(1)
+    }
+
+    fn create_topic(&self, draft: &mut Draft, topic: &NewTopic) -> Result<TopicCreation, Refusal> {
+        check_name(&draft.image, &topic.name)?;
+        let overrides = self.check_topic_configs(&draft.image, topic)?;
+        let replicas = self.assign(&draft.image, topic)?;
+        let partitions = new_partitions(&draft.image, &replicas)?;
+        let num_partitions = i32::try_from(replicas.len()).unwrap_or(i32::MAX);
+        let replication_factor = replicas.first().map_or(0, Vec::len);
+        let replication_factor = i16::try_from(replication_factor).unwrap_or(i16::MAX);
+        if let Some(policy) = &self.settings.create_topic_policy {
+            policy
+                .check(topic, num_partitions, replication_factor)
+                .map_err(|reason| Refusal::new(ErrorCode::PolicyViolation, reason))?;
+        }
+        let topic_id = self.new_topic_id(&draft.image);
+        draft.push(TopicRecord {
+            name: topic.name.clone(),
+            topic_id,
+            ..Default::default()
+        });
+        for (name, value) in &overrides {
+            draft.push(ConfigRecord {
+                resource_type: odeon_metadata::ConfigResourceType::Topic.code(),
+                resource_name: topic.name.clone(),
+                name: name.clone(),
+                value: Some(value.clone()),
+                ..Default::default()
+            });
+        }
+        for (index, partition) in (0..).zip(partitions) {
+            draft.push(partition.to_record(topic_id, index));
+        }
+        let configs = self.with_layers(&draft.image, |layers| describe_topic(&overrides, layers));
+        Ok(TopicCreation {
+            name: topic.name.clone(),
+            topic_id,
+            error: ErrorCode::None,
+            message: None,
+            num_partitions,
+            replication_factor,
+            configs,
+        })
+    }
+
+    fn new_topic_id(&self, image: &MetadataImage) -> TopicId {
+        loop {
+            let id = Uuid::from_random(self.rng.bytes16());
+            if !id.is_zero() && id != Uuid::ONE && image.topic_by_id(id).is_none() {
+                return id;
+            }
+        }
+    }
+
+    fn check_topic_configs(
+        &self,
+        image: &MetadataImage,
+        topic: &NewTopic,
+    ) -> Result<ConfigMap, Refusal> {
+        let nulls: Vec<&str> = topic
+            .configs
+            .iter()
+            .filter(|(_, v)| v.is_none())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !nulls.is_empty() {
+            let message = format!(
+                "Null value not supported for topic configs: {}",
+                nulls.join(",")
+            );
+            return Err(Refusal::new(ErrorCode::InvalidConfig, message));
+        }
+        let overrides: ConfigMap = topic
+            .configs
+            .iter()
+            .filter_map(|(k, v)| Some((k.clone(), v.clone()?)))
+            .collect();
+        let checked = self.with_layers(image, |layers| {
+            validate_topic(&ConfigMap::new(), &overrides, layers)
+        });
+        checked.map_err(|error| Refusal::new(error.code, error.message))?;
+        super::configs::check_size(&overrides)?;
+        Ok(overrides)
+    }
+
+    /// The replicas of each partition of a new topic.
+    fn assign(&self, image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<NodeId>>, Refusal> {
+        if !topic.assignments.is_empty() {
+            return manual(image, topic);
+        }
+        let (count, factor) = (topic.num_partitions, topic.replication_factor);
+        if factor < -1 || factor == 0 {
+            let message =
+                "Replication factor must be larger than 0, or -1 to use the default value.";
+            return Err(Refusal::new(ErrorCode::InvalidReplicationFactor, message));
+        }
+        if count < -1 || count == 0 {
+            let message = "Number of partitions was set to an invalid non-positive value.";
+            return Err(Refusal::new(ErrorCode::InvalidPartitions, message));
+        }
+        let count = if count == -1 {
+            self.default_partitions(image)
+        } else {
+            count
+        };
+        let factor = if factor == -1 {
+            self.default_replication_factor(image)
+        } else {
+            factor
+        };
+        self.place(image, count, factor)
+    }
+
+    fn place(
+        &self,
+        image: &MetadataImage,
+        count: i32,
+        factor: i16,
+    ) -> Result<Vec<Vec<NodeId>>, Refusal> {
+        place(image, count, factor, self.rng.next_u64()).map_err(|reason| {
+            let message = format!("Unable to replicate the partition {factor} time(s): {reason}");
+            Refusal::new(ErrorCode::InvalidReplicationFactor, message)
+        })
+    }
+
+    /// DeleteTopics.
+    pub(in crate::controller) fn delete_topics(
+        &self,
+        draft: &mut Draft,
+        topics: Vec<TopicRef>,
+    ) -> Vec<TopicResult> {
+        topics
+            .into_iter()
+            .map(|topic| {
+                let found = match &topic {
+                    TopicRef::Name(name) => draft.image.topic(name),
+                    TopicRef::Id(id) => draft.image.topic_by_id(*id),
+                };
+                let found = found.map(|topic| (topic.name.to_string(), topic.id));
+                let error = match (&found, &topic) {
+                    _ if !self.settings.delete_topic_enable => ErrorCode::TopicDeletionDisabled,
+                    (Some(_), _) => ErrorCode::None,
+                    (None, TopicRef::Name(_)) => ErrorCode::UnknownTopicOrPartition,
+                    (None, TopicRef::Id(_)) => ErrorCode::UnknownTopicId,
+                };
+                if let Some((_, topic_id)) = &found
+                    && error.is_none()
+                {
+                    draft.push(RemoveTopicRecord {
+                        topic_id: *topic_id,
+                        ..Default::default()
+                    });
+                }
+                let (name, topic_id) = match (found, topic) {
+                    (Some((name, id)), _) => (Some(name), id),
+                    (None, TopicRef::Name(name)) => (Some(name), Uuid::ZERO),
+                    (None, TopicRef::Id(id)) => (None, id),
+                };
+                TopicResult {
+                    name,
+                    topic_id,
+                    error,
+                    message: None,
+                }
+            })
+            .collect()
+    }
+
+    /// CreatePartitions: more of them, never fewer.
+    pub(in crate::controller) fn create_partitions(
+        &self,
+        draft: &mut Draft,
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+    ) -> Vec<TopicResult> {
+        let mut next = Draft::new(&draft.image);
+        let duplicates = duplicates(topics.iter().map(|topic| topic.name.as_str()));
+        let mut created = 0;
+        let results = topics
+            .iter()
+            .map(|topic| {
+                let outcome = if duplicates.contains(topic.name.as_str()) {
+                    Err(Refusal::new(
+                        ErrorCode::InvalidRequest,
+                        "Duplicate topic name.",
+                    ))
+                } else {
+                    self.add_partitions(&mut next, topic, &mut created)
+                };
+                let (error, message) = match outcome {
+                    Ok(()) => (ErrorCode::None, None),
+                    Err(refusal) => (refusal.code, refusal.message),
+                };
+                let topic_id = draft
+                    .image
+                    .topic(&topic.name)
+                    .map_or(Uuid::ZERO, |found| found.id);
+                TopicResult {
+                    name: Some(topic.name.clone()),
+                    topic_id,
+                    error,
+                    message,
+                }
+            })
+            .collect();
+        if !validate_only {
+            draft.adopt(next);
+        }
+        results
+    }
+
+    fn add_partitions(
+        &self,
+        draft: &mut Draft,
+        wanted: &NewPartitions,
+        created: &mut usize,
+    ) -> Result<(), Refusal> {
+        let Some(topic) = draft.image.topic(&wanted.name).cloned() else {
+            return Err(ErrorCode::UnknownTopicOrPartition.into());
+        };
+        let (count, present) = (wanted.count, topic.partition_count());
+        let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidPartitions, message));
+        if count == present {
+            return invalid(format!("Topic already has {present} partition(s)."));
+        }
+        if count < present {
+            return invalid(format!(
+                "The topic {} currently has {present} partition(s); {count} would not be an \
+                 increase.",
+                wanted.name
+            ));
+        }
+        let additional = usize::try_from(count - present).unwrap_or(0);
+        *created = created.saturating_add(additional);
+        if *created > MAX_PARTITIONS_PER_REQUEST {
+            let message = "Excessively large number of partitions per request.";
+            return Err(Refusal::new(ErrorCode::PolicyViolation, message));
+        }
+        let factor = topic
+            .partition(0)
+            .map_or(1, |partition| partition.replicas.len());
+        let replicas = match &wanted.assignments {
+            Some(assignments) if assignments.len() != additional => {
+                let message = format!(
+                    "Attempted to add {additional} additional partition(s), but only {} \
+                     assignment(s) were specified.",
+                    assignments.len()
+                );
+                return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
+            }
+            Some(assignments) => {
+                for replicas in assignments {
+                    check_assignment(&draft.image, replicas, Some(factor))?;
+                }
+                assignments.clone()
+            }
+            None => {
+                let factor = i16::try_from(factor).unwrap_or(i16::MAX);
+                self.place(&draft.image, count - present, factor)?
+            }
+        };
+        for (index, partition) in (present..).zip(new_partitions(&draft.image, &replicas)?) {
+            draft.push(partition.to_record(topic.id, index));
+        }
+        Ok(())
+    }
+}
+
+/// The names that occur more than once.
+fn duplicates<'a>(names: impl Iterator<Item = &'a str>) -> HashSet<String> {
+    let mut seen = HashSet::new();
+    names
+        .filter(|name| !seen.insert(*name))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn check_name(image: &MetadataImage, name: &str) -> Result<(), Refusal> {
+    if name == METADATA_TOPIC {
+        let message = format!("Creation of internal topic {METADATA_TOPIC} is prohibited.");
+        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    }
+    if let Some(problem) = topic_name_problem(name) {
+        return Err(Refusal::new(ErrorCode::InvalidTopicException, problem));
+    }
+    if image.topic(name).is_some() {
+        let message = format!("Topic '{name}' already exists.");
+        return Err(Refusal::new(ErrorCode::TopicAlreadyExists, message));
+    }
+    if can_collide(name)
+        && let Some(other) = image.topics().find(|topic| collide(&topic.name, name))
+    {
+        let message = format!(
+            "Topic '{name}' collides with existing topic: {}",
+            other.name
+        );
+        return Err(Refusal::new(ErrorCode::InvalidTopicException, message));
+    }
+    Ok(())
+}
+
+/// The replicas of each partition as the client assigned them.
+fn manual(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<NodeId>>, Refusal> {
+    let counted = |what| {
+        let message =
+            format!("A manual partition assignment was specified, but {what} was not set to -1.");
+        Err(Refusal::new(ErrorCode::InvalidRequest, message))
+    };
+    if topic.replication_factor != -1 {
+        return counted("replication factor");
+    }
+    if topic.num_partitions != -1 {
+        return counted("numPartitions");
+    }
+    let invalid = |message: String| Refusal::new(ErrorCode::InvalidReplicaAssignment, message);
+    let mut by_index: BTreeMap<PartitionId, &Vec<NodeId>> = BTreeMap::new();
+    let mut factor = None;
+    for (index, replicas) in &topic.assignments {
+        if by_index.insert(*index, replicas).is_some() {
+            return Err(invalid(format!(
+                "Found multiple manual partition assignments for partition {index}"
+            )));
+        }
+        check_assignment(image, replicas, factor)?;
+        factor = Some(replicas.len());
+    }
+    if !by_index.keys().copied().eq((0..).take(by_index.len())) {
+        return Err(invalid(
+            "partitions should be a consecutive 0-based integer sequence".into(),
+        ));
+    }
+    Ok(by_index.into_values().cloned().collect())
+}
+
+fn check_assignment(
+    image: &MetadataImage,
+    replicas: &[NodeId],
+    factor: Option<usize>,
+) -> Result<(), Refusal> {
+    let invalid = |what: String| {
+        let message = format!("The manual partition assignment includes {what}");
+        Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message))
+    };
+    if replicas.is_empty() {
+        return invalid("an empty replica list.".to_owned());
+    }
+    let mut seen = HashSet::new();
+    for id in replicas {
+        if image.broker(*id).is_none() {
+            return invalid(format!("broker {id}, but no such broker is registered."));
+        }
+        if !seen.insert(*id) {
+            return invalid(format!("the broker {id} more than once."));
+        }
+    }
+    match factor {
+        Some(factor) if factor != replicas.len() => invalid(format!(
+            "a partition with {} replica(s), but this is not consistent with previous partitions, \
+             which have {factor} replica(s).",
+            replicas.len()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// New partitions: the live replicas are in sync, the first of them leads.
+fn new_partitions(
+    image: &MetadataImage,
+    assignments: &[Vec<NodeId>],
+) -> Result<Vec<PartitionImage>, Refusal> {
+    let new = |(index, replicas): (usize, &Vec<NodeId>)| {
+        let isr: Vec<NodeId> = replicas
+            .iter()
+            .copied()
+            .filter(|id| image.is_active(*id))
+            .collect();
+        let Some(leader) = isr.first().copied() else {
+            let message = format!(
+                "All brokers specified in the manual partition assignment for partition {index} \
+                 are fenced or in controlled shutdown."
+            );
+            return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
+        };
+        Ok(PartitionImage {
+            replicas: replicas.clone(),
+            directories: replicas
+                .iter()
+                .map(|id| default_directory(image, *id))
+                .collect(),
+            isr,
+            leader,
+            leader_recovery_state: LeaderRecoveryState::Recovered,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            ..PartitionImage::default()
+        })
+    };
+    assignments.iter().enumerate().map(new).collect()
+}
+
+/// A broker with one directory has no choice.
+fn default_directory(image: &MetadataImage, id: NodeId) -> Uuid {
+    match image.broker(id).map(|broker| &broker.log_dirs[..]) {
+        Some([only]) => *only,
+        _ => directory::UNASSIGNED,
+    }
+}
+
+/// The resource of a topic that must exist. For the other decisions.
+pub(super) fn require_topic(
+    image: &MetadataImage,
+    resource: &ConfigResource,
+) -> Result<(), Refusal> {
+    if image.topic(&resource.name).is_some() {
+        return Ok(());
+    }
+    let message = format!("The topic '{}' does not exist.", resource.name);
+    Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message))
+}
