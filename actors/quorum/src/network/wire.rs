@@ -1,0 +1,208 @@
+//! What is sent, as MessagePack maps.
+
+use std::io;
+
+use bytes::Bytes;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::types::{
+    ReplicaId, StoredEntry, StoredLogId, StoredSnapshotMeta, StoredVote, Types, raw_bytes,
+};
+
+/// The largest message that is decoded.
+pub(super) const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// A request and whom it is for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Envelope {
+    #[serde(rename = "c")]
+    pub(super) cluster_id: String,
+    #[serde(rename = "f")]
+    pub(super) from: ReplicaId,
+    #[serde(rename = "t")]
+    pub(super) to: ReplicaId,
+    #[serde(rename = "r")]
+    pub(super) request: Request,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Request {
+    Append {
+        vote: StoredVote,
+        prev: Option<StoredLogId>,
+        entries: Vec<StoredEntry>,
+        commit: Option<StoredLogId>,
+    },
+    Vote(Ballot),
+    PreVote(Ballot),
+    Snapshot(Chunk),
+    Transfer {
+        vote: StoredVote,
+        to: ReplicaId,
+        last: Option<StoredLogId>,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ballot {
+    pub(super) vote: StoredVote,
+    pub(super) last: Option<StoredLogId>,
+    #[serde(default)]
+    pub(super) transfer: bool,
+}
+
+/// A piece of a snapshot. The last one ends at `total`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Chunk {
+    pub(super) vote: StoredVote,
+    pub(super) meta: StoredSnapshotMeta,
+    pub(super) offset: u64,
+    pub(super) total: u64,
+    #[serde(with = "raw_bytes")]
+    pub(super) data: Bytes,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Reply {
+    Appended(AppendReply),
+    Voted {
+        vote: StoredVote,
+        granted: bool,
+        last: Option<StoredLogId>,
+    },
+    /// The next byte of the snapshot that is wanted.
+    Wanted {
+        offset: u64,
+    },
+    Installed {
+        vote: StoredVote,
+    },
+    Transferred {
+        accepted: bool,
+    },
+    /// The request is not for this replica, or it cannot answer.
+    Refused(String),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum AppendReply {
+    Success,
+    Partial(Option<StoredLogId>),
+    Conflict,
+    HigherVote(StoredVote),
+}
+
+pub(super) fn encode(message: &impl Serialize) -> io::Result<Bytes> {
+    rmp_serde::to_vec_named(message)
+        .map(Bytes::from)
+        .map_err(io::Error::other)
+}
+
+/// Errors on bytes that are no such message, or too many.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    if bytes.len() > MAX_MESSAGE_BYTES {
+        return Err(format!("a message of {} bytes is too large", bytes.len()));
+    }
+    rmp_serde::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+impl From<AppendEntriesRequest<Types>> for Request {
+    fn from(rpc: AppendEntriesRequest<Types>) -> Self {
+        Self::Append {
+            vote: rpc.vote.into(),
+            prev: rpc.prev_log_id.map(Into::into),
+            entries: rpc.entries.into_iter().map(Into::into).collect(),
+            commit: rpc.leader_commit.map(Into::into),
+        }
+    }
+}
+
+pub(super) fn append_request(
+    vote: StoredVote,
+    prev: Option<StoredLogId>,
+    entries: Vec<StoredEntry>,
+    commit: Option<StoredLogId>,
+) -> Result<AppendEntriesRequest<Types>, String> {
+    // The log takes consecutive entries only, from whomever they come.
+    let mut expected = prev.map(|prev| prev.index.saturating_add(1));
+    for entry in &entries {
+        if expected.is_some_and(|expected| expected != entry.log_id.index) {
+            return Err(format!("entry {} is out of order", entry.log_id.index));
+        }
+        expected = Some(entry.log_id.index.saturating_add(1));
+    }
+    let entries = entries
+        .into_iter()
+        .map(StoredEntry::into_entry)
+        .collect::<Result<_, _>>()?;
+    Ok(AppendEntriesRequest {
+        vote: vote.into(),
+        prev_log_id: prev.map(Into::into),
+        entries,
+        leader_commit: commit.map(Into::into),
+    })
+}
+
+impl From<AppendEntriesResponse<Types>> for AppendReply {
+    fn from(response: AppendEntriesResponse<Types>) -> Self {
+        match response {
+            AppendEntriesResponse::Success => Self::Success,
+            AppendEntriesResponse::PartialSuccess(id) => Self::Partial(id.map(Into::into)),
+            AppendEntriesResponse::Conflict => Self::Conflict,
+            AppendEntriesResponse::HigherVote(vote) => Self::HigherVote(vote.into()),
+        }
+    }
+}
+
+impl From<AppendReply> for AppendEntriesResponse<Types> {
+    fn from(reply: AppendReply) -> Self {
+        match reply {
+            AppendReply::Success => Self::Success,
+            AppendReply::Partial(id) => Self::PartialSuccess(id.map(Into::into)),
+            AppendReply::Conflict => Self::Conflict,
+            AppendReply::HigherVote(vote) => Self::HigherVote(vote.into()),
+        }
+    }
+}
+
+impl From<VoteRequest<Types>> for Ballot {
+    fn from(rpc: VoteRequest<Types>) -> Self {
+        Self {
+            vote: rpc.vote.into(),
+            last: rpc.last_log_id.map(Into::into),
+            transfer: rpc.leadership_transfer,
+        }
+    }
+}
+
+impl From<Ballot> for VoteRequest<Types> {
+    fn from(ballot: Ballot) -> Self {
+        let mut rpc = Self::new(ballot.vote.into(), ballot.last.map(Into::into));
+        rpc.leadership_transfer = ballot.transfer;
+        rpc
+    }
+}
+
+impl From<VoteResponse<Types>> for Reply {
+    fn from(response: VoteResponse<Types>) -> Self {
+        Self::Voted {
+            vote: response.vote.into(),
+            granted: response.vote_granted,
+            last: response.last_log_id.map(Into::into),
+        }
+    }
+}
+
+impl From<TransferLeaderRequest<Types>> for Request {
+    fn from(rpc: TransferLeaderRequest<Types>) -> Self {
+        Self::Transfer {
+            vote: (*rpc.from_leader()).into(),
+            to: *rpc.to_node_id(),
+            last: rpc.last_log_id().map(|id| (*id).into()),
+        }
+    }
+}

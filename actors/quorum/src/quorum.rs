@@ -1,0 +1,440 @@
+//! The handle that others hold, and how a replica starts and stops.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use odeon_kernel::clock::SharedClock;
+use odeon_kernel::spawn;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{LinearizableReadError, RaftError};
+use openraft::{Config, ReadPolicy, SnapshotPolicy};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::Raft;
+use crate::config::{Limits, QuorumConfig, StartError, Timers, Voter, check};
+use crate::machine::Machine;
+use crate::network::{Network, Server};
+use crate::propose::{self, Inbox, ProposeError, Proposed, Proposer};
+use crate::role::{self, CaughtUp, Observer, QuorumRole, QuorumStatus};
+use crate::snapshot::SnapshotStore;
+use crate::store::{LogStore, OpenError, StoreOptions};
+use crate::types::{Endpoint, ReplicaId};
+
+/// Why a read barrier was not passed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// This node does not lead.
+    #[error("this node does not lead the quorum (leader: {leader:?})")]
+    NotLeader {
+        /// The node that does, as far as is known.
+        leader: Option<i32>,
+    },
+    /// No majority confirmed that this node still leads.
+    #[error("no majority confirms that this node leads")]
+    NoQuorum,
+    /// The quorum has ended.
+    #[error("the quorum has stopped")]
+    Stopped,
+}
+
+/// A replica of the quorum. Clones are the same replica; it runs until [`Quorum::shutdown`], or
+/// until [`Quorum::failed`] says otherwise.
+#[derive(Clone)]
+pub struct Quorum {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    raft: Raft,
+    own: ReplicaId,
+    clock: SharedClock,
+    store: LogStore,
+    inbox: Inbox,
+    role: watch::Receiver<QuorumRole>,
+    caught_up: watch::Receiver<CaughtUp>,
+    failed: watch::Receiver<Option<String>>,
+    stopping: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Quorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Quorum")
+            .field("replica", &self.shared.own)
+            .field("role", &*self.shared.role.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Quorum {
+    /// Opens the log and starts the replica. The first boot founds the cluster with the voters of
+    /// the configuration; later the log says who votes. A single voter stands for election at
+    /// once.
+    ///
+    /// The state machine is restored from the newest snapshot before this returns; the entries
+    /// behind it follow once a leader commits (see [`QuorumRole::ready`]).
+    ///
+    /// Call it on the runtime that shall run the engine. Not cancel safe.
+    ///
+    /// # Errors
+    /// When the configuration is wrong, or the log is another replica's, cannot be read, or lost
+    /// what had been durable.
+    pub async fn start(config: QuorumConfig) -> Result<Self, StartError> {
+        check(&config)?;
+        let own = config.replica();
+        let cluster_id: Arc<str> = config.cluster_id.as_str().into();
+        let (store, snapshots) = open(&config).await?;
+        let wanted = Arc::new(Notify::new());
+        let machine = Machine::new(
+            config.state_machine,
+            snapshots,
+            config.blocking,
+            config.limits.snapshot_bytes,
+            Arc::clone(&wanted),
+        );
+        let engine = engine_config(&cluster_id, &config.timers, &config.limits)?;
+        let peers = config.peers;
+        let network = Network {
+            cluster_id: cluster_id.clone(),
+            own,
+            peers: Arc::clone(&peers),
+        };
+        let raft = Raft::build(own, Arc::new(engine), network, store.clone(), machine)
+            .await
+            .map_err(|fatal| StartError::Engine(fatal.to_string()))?;
+        let max_snapshot_bytes = config.limits.max_snapshot_bytes;
+        peers.serve(Server::new(raft.clone(), cluster_id, own, max_snapshot_bytes).handler());
+        raft.run();
+        let quorum = Self::spawn(
+            raft,
+            own,
+            config.clock,
+            store,
+            &config.timers,
+            &config.limits,
+            wanted,
+        );
+        quorum.found(&config.voters).await?;
+        Ok(quorum)
+    }
+
+    fn spawn(
+        raft: Raft,
+        own: ReplicaId,
+        clock: SharedClock,
+        store: LogStore,
+        timers: &Timers,
+        limits: &Limits,
+        wanted: Arc<Notify>,
+    ) -> Self {
+        let (role_sender, role) = watch::channel(QuorumRole::default());
+        let (caught_up_sender, caught_up) = watch::channel(CaughtUp::new());
+        let (failed_sender, failed) = watch::channel(None);
+        let (stopping, _) = watch::channel(false);
+        let observer = Observer {
+            metrics: raft.metrics(),
+            own,
+            clock: Arc::clone(&clock),
+            role: role_sender,
+            caught_up: caught_up_sender,
+            failed: failed_sender,
+            stopping: stopping.subscribe(),
+        };
+        let (inbox, pump) = propose::inbox(
+            raft.clone(),
+            own,
+            Arc::clone(&clock),
+            timers.propose,
+            limits.queued_proposals,
+            limits.queued_bytes,
+        );
+        let snapshotter = take_snapshots(raft.clone(), wanted, stopping.subscribe());
+        let tasks = vec![
+            spawn(observer.run()),
+            spawn(pump.run(stopping.subscribe())),
+            spawn(snapshotter),
+        ];
+        let shared = Shared {
+            raft,
+            own,
+            clock,
+            store,
+            inbox,
+            role,
+            caught_up,
+            failed,
+            stopping,
+            tasks: Mutex::new(tasks),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Founds the cluster on the first boot, and has a single voter elected.
+    async fn found(&self, voters: &[Voter]) -> Result<(), StartError> {
+        let engine = |error: &dyn fmt::Display| StartError::Engine(error.to_string());
+        let raft = &self.shared.raft;
+        let own = self.shared.own;
+        if !raft
+            .is_initialized()
+            .await
+            .map_err(|fatal| engine(&fatal))?
+        {
+            let members: BTreeMap<ReplicaId, Endpoint> = voters
+                .iter()
+                .map(|voter| (voter.replica(), Endpoint(voter.endpoint.clone())))
+                .collect();
+            if !members.contains_key(&own) {
+                // It follows as soon as a leader takes it in.
+                return Ok(());
+            }
+            match raft.initialize(members).await {
+                // Refused: another voter has founded it meanwhile, and reached this one.
+                Ok(()) | Err(RaftError::APIError(_)) => {}
+                Err(RaftError::Fatal(fatal)) => return Err(engine(&fatal)),
+            }
+        }
+        let alone = {
+            let state = raft.with_raft_state(move |state| {
+                state.membership_state.effective().voter_ids().eq([own])
+            });
+            state.await.map_err(|fatal| engine(&fatal))?
+        };
+        if alone {
+            raft.trigger()
+                .elect(false)
+                .await
+                .map_err(|fatal| engine(&fatal))?;
+        }
+        Ok(())
+    }
+
+    /// Proposes an entry that was decided in `expected_term`; returns its index once it is
+    /// committed and applied on this node.
+    ///
+    /// Dropping the future does not take the proposal back.
+    ///
+    /// # Errors
+    /// See [`ProposeError`]; only [`ProposeError::Unknown`] leaves open whether it was applied.
+    pub async fn propose(&self, expected_term: u64, entry: Bytes) -> Proposed {
+        let (sender, receiver) = oneshot::channel();
+        self.proposer(expected_term).propose(entry, move |outcome| {
+            // The proposer's caller may have gone.
+            let _ = sender.send(outcome);
+        });
+        receiver.await.unwrap_or(Err(ProposeError::Unknown))
+    }
+
+    /// Proposes entries that follow each other; returns their indexes once all are applied.
+    ///
+    /// # Errors
+    /// The first failure. Entries before it may have been applied, none behind it was, unless it
+    /// is [`ProposeError::Unknown`].
+    pub async fn propose_many(
+        &self,
+        expected_term: u64,
+        entries: Vec<Bytes>,
+    ) -> Result<Vec<u64>, ProposeError> {
+        let proposer = self.proposer(expected_term);
+        let mut waiting = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (sender, receiver) = oneshot::channel();
+            proposer.propose(entry, move |outcome| {
+                let _ = sender.send(outcome);
+            });
+            waiting.push(receiver);
+        }
+        let mut indexes = Vec::with_capacity(waiting.len());
+        for receiver in waiting {
+            indexes.push(receiver.await.unwrap_or(Err(ProposeError::Unknown))?);
+        }
+        Ok(indexes)
+    }
+
+    /// For an actor that decides in `term` and never waits: entries are handed in with a callback,
+    /// keep their order, and fail together.
+    pub fn proposer(&self, term: u64) -> Proposer {
+        Proposer::new(term, self.shared.inbox.clone())
+    }
+
+    /// Waits until everything that was appended before is applied on this node, and returns the
+    /// index reached. To be called before deciding anything in a term in which a proposal's
+    /// outcome is unknown: the entry may still be on its way.
+    ///
+    /// # Errors
+    /// As [`Quorum::propose`].
+    pub async fn barrier(&self, term: u64) -> Proposed {
+        self.propose(term, Bytes::new()).await
+    }
+
+    /// Waits until a majority confirms that this node leads and everything committed up to now is
+    /// applied here; returns the index reached. What is read afterwards is not stale.
+    ///
+    /// # Errors
+    /// When this node does not lead, or cannot be sure of it.
+    pub async fn read_index(&self) -> Result<u64, ReadError> {
+        match self
+            .shared
+            .raft
+            .ensure_linearizable(ReadPolicy::ReadIndex)
+            .await
+        {
+            Ok(read) => Ok(read.index()),
+            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                let leader = forward.leader_id.map(|leader| leader.node_id);
+                Err(ReadError::NotLeader { leader })
+            }
+            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+                Err(ReadError::NoQuorum)
+            }
+            Err(RaftError::Fatal(_)) => Err(ReadError::Stopped),
+        }
+    }
+
+    /// Who leads, as it changes. A node that leads acts only when the role is
+    /// [`ready`](QuorumRole::ready), and in its term.
+    pub fn role(&self) -> watch::Receiver<QuorumRole> {
+        self.shared.role.clone()
+    }
+
+    /// Why the replica ended without having been asked to; `None` as long as it runs. The node
+    /// has to stop then: its log or its state machine cannot be trusted.
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.shared.failed.clone()
+    }
+
+    /// How far every replica is, as `DescribeQuorum` shows it.
+    pub fn status(&self) -> QuorumStatus {
+        let shared = &self.shared;
+        let metrics = shared.raft.metrics();
+        let (metrics, caught_up) = (metrics.borrow_watched(), shared.caught_up.borrow());
+        role::status(&metrics, shared.own, &caught_up, shared.clock.now_ms())
+    }
+
+    /// Takes a snapshot now, whatever the limits say. Returns at once.
+    ///
+    /// # Errors
+    /// When the replica has ended.
+    pub async fn take_snapshot(&self) -> Result<(), ReadError> {
+        self.shared
+            .raft
+            .trigger()
+            .snapshot()
+            .await
+            .map_err(|_| ReadError::Stopped)
+    }
+
+    /// Offers the lead to another voter, so that a planned stop costs no election time-out.
+    /// Returns at once; watch [`Quorum::role`].
+    ///
+    /// # Errors
+    /// When the replica has ended.
+    pub async fn transfer_leader(&self, to: ReplicaId) -> Result<(), ReadError> {
+        self.shared
+            .raft
+            .trigger()
+            .transfer_leader(to)
+            .await
+            .map_err(|_| ReadError::Stopped)
+    }
+
+    /// Ends the replica: proposals that wait fail, everything written is synced. Not cancel safe.
+    pub async fn shutdown(&self) {
+        let shared = &self.shared;
+        shared.stopping.send_replace(true);
+        if let Err(error) = shared.raft.shutdown().await {
+            tracing::warn!(%error, "the Raft engine did not end well");
+        }
+        let tasks =
+            std::mem::take(&mut *shared.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            // Each of them ends on its own once the engine has.
+            let _ = task.await;
+        }
+        if let Err(error) = shared.store.drain().await {
+            tracing::warn!(%error, "the quorum's log did not end well");
+        }
+    }
+}
+
+async fn take_snapshots(raft: Raft, wanted: Arc<Notify>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = wanted.notified() => {}
+        }
+        if raft.trigger().snapshot().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn open(config: &QuorumConfig) -> Result<(LogStore, SnapshotStore), StartError> {
+    let (disk, dir) = (Arc::clone(&config.disk), config.dir.clone());
+    let (cluster_id, own) = (config.cluster_id.clone(), config.replica());
+    let options = StoreOptions {
+        segment_bytes: config.limits.segment_bytes,
+        cache_bytes: config.limits.cache_bytes,
+        blocking: config.blocking,
+        ..StoreOptions::default()
+    };
+    let work = move || {
+        let store = LogStore::open(Arc::clone(&disk), &dir, &cluster_id, own, options)?;
+        let snapshots = SnapshotStore::open(disk, &dir)?;
+        // Without a snapshot of what was purged, the state would silently start from nothing.
+        let (purged, covered) = (store.purged(), snapshots.last_log_id());
+        if purged > covered {
+            let text = format!(
+                "{}: the log was purged up to {purged:?}, but no whole snapshot covers that",
+                dir.display()
+            );
+            return Err(OpenError::Io(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                text,
+            )));
+        }
+        Ok((store, snapshots))
+    };
+    config
+        .blocking
+        .run(work)
+        .await
+        .map_err(|error| match error {
+            OpenError::Io(error) => StartError::Log(error),
+            foreign @ OpenError::Foreign { .. } => StartError::Foreign(foreign.to_string()),
+        })
+}
+
+fn engine_config(cluster_id: &str, timers: &Timers, limits: &Limits) -> Result<Config, StartError> {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let election_max = millis(timers.election_max);
+    let config = Config {
+        cluster_name: cluster_id.to_owned(),
+        heartbeat_interval: millis(timers.heartbeat),
+        election_timeout_min: millis(timers.election_min),
+        election_timeout_max: election_max,
+        enable_pre_vote: Some(true),
+        // Off by default in the library: without it a majority that is cut off from part of the
+        // voters may never find a leader.
+        quorum_loss_probe_interval: Some(election_max.saturating_mul(2)),
+        // A start begins a new term, so that whoever led before it is fenced.
+        enable_leader_restore: Some(false),
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(limits.snapshot_entries.max(1)),
+        max_in_snapshot_log_to_keep: limits.kept_entries,
+        replication_lag_threshold: limits.snapshot_entries.max(limits.kept_entries).max(1),
+        // Per chunk, and for the receiver to install the whole with its last one.
+        install_snapshot_timeout: 10_000,
+        max_payload_entries: 1_024,
+        ..Config::default()
+    };
+    config
+        .validate()
+        .map_err(|error| StartError::Config(error.to_string()))
+}

@@ -1,0 +1,258 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use odeon_kernel::clock::{Clock, SystemClock};
+
+use super::peers::Switch;
+use super::{Recorder, config, directory, until};
+use crate::{ProposeError, Quorum, QuorumConfig, ReplicaId};
+
+const NODES: [i32; 3] = [1, 2, 3];
+
+struct Cluster {
+    dir: tempfile::TempDir,
+    switch: Switch,
+    recorders: BTreeMap<i32, Recorder>,
+    quorums: BTreeMap<i32, Quorum>,
+    adjust: fn(&mut QuorumConfig),
+}
+
+impl Cluster {
+    async fn start(adjust: fn(&mut QuorumConfig)) -> Self {
+        let mut cluster = Self {
+            dir: tempfile::tempdir().unwrap(),
+            switch: Switch::default(),
+            recorders: BTreeMap::new(),
+            quorums: BTreeMap::new(),
+            adjust,
+        };
+        for node in NODES {
+            cluster.boot(node).await;
+        }
+        cluster
+    }
+
+    async fn boot(&mut self, node: i32) {
+        let recorder = Recorder::default();
+        let dir = self.dir.path().join(node.to_string());
+        let mut config = config(node, &NODES, &dir, self.switch.port(node), &recorder);
+        (self.adjust)(&mut config);
+        let quorum = Quorum::start(config).await.unwrap();
+        self.recorders.insert(node, recorder);
+        self.quorums.insert(node, quorum);
+    }
+
+    /// A node other than those in `without` that leads and is ready, and its term.
+    async fn leader(&self, without: &[i32]) -> (i32, u64) {
+        let waits = self
+            .quorums
+            .iter()
+            .filter(|(node, _)| !without.contains(node))
+            .map(|(node, quorum)| {
+                Box::pin(async { (*node, until(quorum, |role| role.ready).await.term) })
+            });
+        let ((node, term), _, _) = futures_util::future::select_all(waits).await;
+        (node, term)
+    }
+
+    /// Proposes through whoever leads until it is applied.
+    async fn write(&self, text: &str, without: &[i32]) -> i32 {
+        loop {
+            let (node, term) = self.leader(without).await;
+            let entry = Bytes::copy_from_slice(text.as_bytes());
+            match self.quorums[&node].propose(term, entry).await {
+                Ok(_) => return node,
+                Err(ProposeError::NotLeader { .. } | ProposeError::TermChanged) => {}
+                Err(error) => panic!("{error}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn settle(&self, node: i32, texts: &[String]) {
+        let settled = tokio::time::timeout(Duration::from_secs(20), async {
+            while self.recorders[&node].texts() != texts {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
+        settled.await.unwrap_or_else(|_| {
+            panic!(
+                "node {node} has {:?}, not {texts:?}",
+                self.recorders[&node].texts()
+            )
+        });
+    }
+
+    async fn stop(self) {
+        for quorum in self.quorums.values() {
+            assert_eq!(*quorum.failed().borrow(), None);
+            quorum.shutdown().await;
+        }
+    }
+}
+
+fn texts(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| format!("entry {n}")).collect()
+}
+
+#[tokio::test]
+async fn three_voters_elect_replicate_and_outlive_a_cut_leader() {
+    let cluster = Cluster::start(|_| {}).await;
+    let mut first = 0;
+    for text in texts(0..20) {
+        first = cluster.write(&text, &[]).await;
+    }
+    for node in NODES {
+        cluster.settle(node, &texts(0..20)).await;
+    }
+    let old_term = cluster.quorums[&first].role().borrow().term;
+    let status = cluster.quorums[&first].status();
+    assert_eq!((status.leader_id, status.voters.len()), (first, 3));
+    assert!(
+        status.voters.iter().all(|voter| voter.log_end_offset > 0),
+        "{status:?}"
+    );
+
+    cluster.switch.isolate(first, &NODES);
+    let clock = SystemClock::new();
+    let start = clock.monotonic();
+    let second = cluster.write("entry 20", &[first]).await;
+    println!(
+        "leader cut off to the next commit: {:?}",
+        clock.monotonic() - start
+    );
+    assert_ne!(first, second);
+    let deposed = cluster.quorums[&first].read_index().await;
+    assert!(deposed.is_err(), "{deposed:?}");
+
+    cluster.switch.heal();
+    until(&cluster.quorums[&first], |role| {
+        role.term > old_term && !role.ready
+    })
+    .await;
+    for node in NODES {
+        cluster.settle(node, &texts(0..21)).await;
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_cut_leader_applies_nothing_and_says_that_it_does_not_know() {
+    let cluster = Cluster::start(|config| {
+        config.timers.propose = Duration::from_millis(1500);
+    })
+    .await;
+    let first = cluster.write("entry 0", &[]).await;
+    let term = cluster.quorums[&first].role().borrow().term;
+    cluster.switch.isolate(first, &NODES);
+    let proposer = cluster.quorums[&first].proposer(term);
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..5 {
+        let sender = sender.clone();
+        let entry = Bytes::from(format!("lost {n}"));
+        proposer.propose(entry, move |outcome| sender.send(outcome).unwrap());
+    }
+    for _ in 0..5 {
+        let outcome = receiver.recv().await.unwrap();
+        assert!(outcome.is_err(), "{outcome:?}");
+    }
+    cluster.write("entry 1", &[first]).await;
+    cluster.switch.heal();
+    for node in NODES {
+        cluster.settle(node, &texts(0..2)).await;
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_follower_far_behind_gets_a_snapshot_in_chunks() {
+    let mut cluster = Cluster::start(|config| {
+        config.limits.snapshot_entries = 10;
+        config.limits.kept_entries = 0;
+        config.limits.segment_bytes = 200_000;
+    })
+    .await;
+    let first = cluster.write("entry 0", &[]).await;
+    let behind = NODES.into_iter().find(|node| *node != first).unwrap();
+    cluster.settle(behind, &texts(0..1)).await;
+    cluster.quorums.remove(&behind).unwrap().shutdown().await;
+    let mut expected = texts(0..1);
+    for n in 0..40 {
+        let big = format!("{n:050000}");
+        cluster.write(&big, &[behind]).await;
+        expected.push(big);
+    }
+    cluster.boot(behind).await;
+    cluster.settle(behind, &expected).await;
+    assert!(
+        cluster.recorders[&behind]
+            .0
+            .lock()
+            .unwrap()
+            .restored_at
+            .is_some()
+    );
+    assert!(
+        cluster.switch.largest_message() < 300 * 1024,
+        "{}",
+        cluster.switch.largest_message()
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_restarted_cluster_has_everything() {
+    let mut cluster = Cluster::start(|_| {}).await;
+    for text in texts(0..10) {
+        cluster.write(&text, &[]).await;
+    }
+    for node in NODES {
+        cluster.quorums.remove(&node).unwrap().shutdown().await;
+    }
+    for node in NODES {
+        cluster.boot(node).await;
+    }
+    cluster.write("entry 10", &[]).await;
+    for node in NODES {
+        cluster.settle(node, &texts(0..11)).await;
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_majority_in_a_chain_finds_a_leader() {
+    // 1 - 2 - 3: 1 and 3 do not hear each other; whoever led, a leader must come that commits.
+    let cluster = Cluster::start(|_| {}).await;
+    let first = cluster.write("entry 0", &[]).await;
+    let others: Vec<i32> = NODES.into_iter().filter(|node| *node != first).collect();
+    cluster.switch.cut(first, others[0]);
+    let start = SystemClock::new();
+    for text in texts(1..10) {
+        cluster.write(&text, &[]).await;
+    }
+    println!("nine commits in a chain: {:?}", start.monotonic());
+    cluster.switch.heal();
+    for node in NODES {
+        cluster.settle(node, &texts(0..10)).await;
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn the_lead_can_be_handed_over() {
+    let cluster = Cluster::start(|_| {}).await;
+    let first = cluster.write("entry 0", &[]).await;
+    let to = NODES.into_iter().find(|node| *node != first).unwrap();
+    let target = ReplicaId {
+        node_id: to,
+        directory_id: directory(to),
+    };
+    cluster.quorums[&first]
+        .transfer_leader(target)
+        .await
+        .unwrap();
+    until(&cluster.quorums[&to], |role| role.ready).await;
+    cluster.write("entry 1", &[first]).await;
+    cluster.stop().await;
+}
