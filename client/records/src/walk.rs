@@ -263,22 +263,23 @@ pub(crate) fn walk<S: Source, E: From<RecordsError>>(
     for index in 0..count {
         match walk_record(source, limits) {
             Ok(shape) => visit(index, shape)?,
-            Err(fault) => return Err(explain(source, fault, limits).into()),
+            Err(fault) => return Err(explain(source.failure(), fault, limits).into()),
         }
     }
     match source.at_end() {
         Ok(true) => Ok(()),
         Ok(false) => Err(BYTES_LEFT.into()),
-        Err(fault) => Err(explain(source, fault, limits).into()),
+        Err(fault) => Err(explain(source.failure(), fault, limits).into()),
     }
 }
 
 #[cold]
-fn explain<S: Source>(source: &mut S, fault: Fault, limits: &Limits) -> RecordsError {
-    source.failure().unwrap_or_else(|| fault.into_error(limits))
+fn explain(failure: Option<RecordsError>, fault: Fault, limits: &Limits) -> RecordsError {
+    failure.unwrap_or_else(|| fault.into_error(limits))
 }
 
-#[inline]
+// Inlined with its helpers, so that a slice's position stays in a register.
+#[inline(always)]
 fn walk_record<S: Source>(source: &mut S, limits: &Limits) -> Result<RecordShape, Fault> {
     let length = u64::try_from(source.varint()?).map_err(|_| Fault::BadLength)?;
     if length > limits.max_record_bytes as u64 {
@@ -307,7 +308,7 @@ fn walk_record<S: Source>(source: &mut S, limits: &Limits) -> Result<RecordShape
 }
 
 /// Passes over a nullable field; any negative length is null, as Kafka reads it.
-#[inline]
+#[inline(always)]
 fn skip_within<S: Source>(source: &mut S, length: i32, end: u64) -> Result<(), Fault> {
     if length <= 0 {
         return Ok(());
@@ -319,6 +320,7 @@ fn skip_within<S: Source>(source: &mut S, length: i32, end: u64) -> Result<(), F
     source.skip(length as usize)
 }
 
+#[inline(always)]
 fn walk_headers<S: Source>(
     source: &mut S,
     count: i32,
