@@ -103,8 +103,9 @@ impl Compression {
     /// Opens `data`. Without compression that is `data` itself, shared.
     ///
     /// # Errors
-    /// [`RecordsError::Compression`] for data that does not open, [`RecordsError::DecompressedTooLarge`]
-    /// if there is more than `max_bytes`; no more than that is ever allocated, and only as it comes.
+    /// [`RecordsError::Compression`] for data that does not open, and
+    /// [`RecordsError::DecompressedTooLarge`] if there is more than `max_bytes`; no more than that
+    /// is ever allocated, and only as it comes.
     pub fn decompress(self, data: &Bytes, max_bytes: usize) -> Result<Bytes, RecordsError> {
         let Some(decoder) = self.decoder(data, max_bytes)? else {
             return Ok(data.clone());

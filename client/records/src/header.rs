@@ -1,22 +1,25 @@
 //! The 61 bytes at the head of a batch. All numbers are big-endian.
 //!
 //! ```text
-//!  byte   0        8           12           16      17     21
-//!         | base    | length of | partition  | magic | CRC  |
-//!         | offset  | the rest  | leader     | = 2   | of   |
-//!         | i64     | i32       | epoch i32  | i8    | what |
-//!         |         |           |            |       | follows
-//!         '---- patched by the leader -------'       | u32  |
+//! byte 0         8           12           16      17      21
+//!      | base    | length of | partition  | magic | CRC   | attributes, and all that follows
+//!      | offset  | the rest  | leader     | = 2   | of -> |
+//!      | i64     | i32       | epoch i32  | i8    | u32   |
+//!      '------- patched by the leader ------------'
+//!     21           23          27          35          43
+//!      | attributes | last      | base      | max       |
+//!      |            | offset    | timestamp | timestamp |
+//!      | i16        | delta i32 | ms i64    | ms i64    |
+//!     43           51          53          57          61
+//!      | producer   | producer  | base      | record    | records...
+//!      | id i64     | epoch i16 | sequence  | count i32 |
+//!      |            |           | i32       |           |
 //!
-//!        21           23          27          35          43         51         53         57        61
-//!         | attributes | last      | base      | max       | producer | producer | base     | record  | records
-//!         |            | offset    | timestamp | timestamp | id       | epoch    | sequence | count   | ...
-//!         | i16        | delta i32 | ms i64    | ms i64    | i64      | i16      | i32      | i32     |
+//! attributes, from bit 0: 3 bits of codec, log-append time, transactional, control, delete
+//! horizon (the base timestamp is then that)
 //!
-//!  attributes, from bit 0: 3 bits of codec, log-append time, transactional, control, delete horizon
-//!
-//!  a record: length, attributes (one byte, 0), timestamp delta, offset delta, key, value, headers;
-//!  numbers and lengths are zigzag varints, a null's length is -1
+//! a record: length, attributes (one byte, 0), timestamp delta, offset delta, key, value, headers;
+//! numbers and lengths are zigzag varints, a null's length is -1
 //! ```
 
 use crate::{Compression, RecordsError};

@@ -1,7 +1,7 @@
 //! Snappy in the framing of Java's `SnappyOutputStream` (xerial), and bare.
 //!
 //! ```text
-//! 82 'S' 'N' 'A' 'P' 'P' 'Y' 00 | version i32 | compatible with i32 | { length i32 | raw block }...
+//! 82 'S' 'N' 'A' 'P' 'P' 'Y' 00 | version i32 | oldest reader i32 | { length i32 | raw block }..
 //! ```
 //! Streams may follow each other: where a length should stand, the magic does.
 
