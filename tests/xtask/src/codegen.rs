@@ -12,6 +12,7 @@ use crate::sh::{self, Result};
 
 mod api;
 mod emit;
+mod expression;
 pub(crate) mod fetch;
 mod layout;
 mod spec;

@@ -24,7 +24,7 @@ enum Command {
     /// Generate the protocol's and the records' structs from Kafka's message schemas
     Codegen(codegen::Arguments),
     /// Let Kafka's own classes read and write what the generated structs write
-    Wire,
+    Wire(wire::Arguments),
     /// Let Kafka's own classes read our record batches, and judge good and bad ones as brokers do
     Records {
         /// Write what Kafka's classes write to client/records/fixtures instead
@@ -38,7 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Codegen(arguments) => codegen::run(&arguments),
-        Command::Wire => wire::run(),
+        Command::Wire(arguments) => wire::run(&arguments),
         Command::Records { fixtures } => records::run(fixtures),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
