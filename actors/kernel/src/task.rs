@@ -56,8 +56,11 @@ impl<T> Drop for TaskGuard<T> {
     }
 }
 
-/// Runs `future` and turns a panic into `Err` with its text.
-pub(crate) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, String> {
+/// Runs `future` and turns a panic into `Err` with its text. As cancel safe as `future`.
+///
+/// # Errors
+/// The panic's text.
+pub async fn catch_panic<F: Future>(future: F) -> Result<F::Output, String> {
     let mut future = Box::pin(future);
     std::future::poll_fn(move |context| {
         let poll = AssertUnwindSafe(|| future.as_mut().poll(context));
