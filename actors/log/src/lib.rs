@@ -29,8 +29,11 @@ mod recovery;
 mod retention;
 mod scan;
 mod segment;
+mod shared;
 mod sync;
 mod time_index;
+mod timestamps;
+mod write;
 mod writer;
 
 pub use config::{LogConfig, SyncMode};
@@ -41,11 +44,13 @@ pub use log::{Lease, Log, LogView};
 pub use manager::{LoadSummary, LogManager, ManagerConfig};
 pub use meta::MetaProperties;
 pub use producer_state::{BatchMeta, ProducerEntry, ProducerStates};
-pub use reader::{FoundTimestamp, LogRead, LogReader, SegmentInfo};
+pub use reader::{LogRead, LogReader, SegmentInfo};
 pub use recovery::RecoveryReport;
 pub use retention::Retained;
 pub use sync::{SyncDone, SyncJob};
-pub use writer::{LogWriter, Origin, Staged, Written};
+pub use timestamps::FoundTimestamp;
+pub use write::Written;
+pub use writer::{LogWriter, Origin, Staged};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,6 @@
 //! point are known to be on disk and are trusted.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use odeon_model::{LeaderEpoch, Offset};
@@ -17,15 +16,16 @@ use crate::config::LogConfig;
 use crate::epoch_cache::EpochCache;
 use crate::error::{At, LogError, Result};
 use crate::files::remove_if_there;
-use crate::names::{
-    CLEANED, DELETED, INDEX, LOG, SNAPSHOT, SWAP, TIME_INDEX, TXN_INDEX, file_name, parse_offset,
-};
-use crate::producer_snapshot;
+use crate::names::{INDEX, LOG, SNAPSHOT, SWAP, TIME_INDEX, file_name, parse_offset};
 use crate::producer_state::ProducerStates;
-use crate::reader::read_batch;
 use crate::scan::scan;
 use crate::segment::{Place, Segment};
-use crate::writer::{apply_to_producers, read_control};
+
+mod producers;
+mod tidy;
+
+pub(crate) use producers::{Rebuilt, rebuild_producers};
+use tidy::{offset_of, tidy};
 
 /// What is known of a log from outside its folder.
 #[derive(Debug, Clone, Copy, Default)]
@@ -148,10 +148,8 @@ impl Loading<'_> {
         let Some(active) = self.segments.last() else {
             return Ok(Some(0));
         };
-        match active
-            .check_indexes()
-            .and_then(|()| active.read_next_offset())
-        {
+        let end = active.read_next_offset();
+        match end.and_then(|end| active.check_indexes(end).map(|()| end)) {
             Ok(end) => Ok(Some(end)),
             Err(LogError::Corrupt { path, detail }) => {
                 tracing::warn!(path = %path.display(), detail, "not as a clean stop leaves it");
@@ -174,7 +172,7 @@ impl Loading<'_> {
         for (at, segment) in self.segments.clone().iter().enumerate() {
             let next_base = bases.get(at + 1).copied();
             if let Some(next) = next_base.filter(|next| *next <= recovery_point) {
-                self.trust(segment)?;
+                self.trust(segment, next)?;
                 end = next;
                 continue;
             }
@@ -220,9 +218,9 @@ impl Loading<'_> {
     }
 
     /// A segment below the recovery point: only its indexes may need help.
-    fn trust(&self, segment: &Segment) -> Result<()> {
+    fn trust(&self, segment: &Segment, end: Offset) -> Result<()> {
         let sound = self.has_indexes(segment)
-            && match segment.check_indexes() {
+            && match segment.check_indexes(end) {
                 Ok(()) => true,
                 Err(LogError::Corrupt { .. }) => false,
                 Err(error) => return Err(error),
@@ -294,85 +292,6 @@ fn note_epoch(epochs: &mut EpochCache, header: &BatchHeader) {
     }
 }
 
-/// Resolves what an interrupted deletion or compaction left; returns the names that remain.
-fn tidy(place: &Place) -> Result<BTreeSet<String>> {
-    let folder = place.folder.path();
-    let list = || -> Result<BTreeSet<String>> {
-        let entries = place.disk.read_dir(&folder).at("listing", &folder)?;
-        Ok(entries
-            .into_iter()
-            .filter(|e| !e.is_dir)
-            .map(|e| e.name)
-            .collect())
-    };
-    let names = list()?;
-    let is_odd = |name: &&String| {
-        [DELETED, CLEANED, SWAP, ".tmp"]
-            .iter()
-            .any(|suffix| name.ends_with(suffix))
-    };
-    if !names.iter().any(|name| is_odd(&name)) {
-        return Ok(names);
-    }
-    let remove = |name: &str| remove_if_there(&place.disk, &folder.join(name));
-    // An unfinished compaction: its output counts for nothing, nor do swaps that belong to it.
-    let unfinished = names
-        .iter()
-        .filter_map(|name| offset_of(name, CLEANED))
-        .min();
-    for name in &names {
-        let stale_swap = offset_of(name, SWAP)
-            .zip(unfinished)
-            .is_some_and(|(offset, unfinished)| offset >= unfinished);
-        let gone = [DELETED, CLEANED, ".tmp"]
-            .iter()
-            .any(|suffix| name.ends_with(suffix));
-        if gone || stale_swap {
-            remove(name)?;
-        }
-    }
-    finish_swaps(place, &list()?, &folder)?;
-    place.disk.sync_dir(&folder).at("syncing", &folder)?;
-    list()
-}
-
-/// The offset of a segment's or an index's name with another suffix behind it.
-fn offset_of(name: &str, suffix: &str) -> Option<Offset> {
-    let plain = name.strip_suffix(suffix)?;
-    [LOG, INDEX, TIME_INDEX, TXN_INDEX]
-        .iter()
-        .find_map(|kind| parse_offset(plain, kind))
-}
-
-/// A finished compaction whose output was not yet put in place: it replaces the segments it covers.
-fn finish_swaps(place: &Place, names: &BTreeSet<String>, folder: &Path) -> Result<()> {
-    let swap_log = format!("{LOG}{SWAP}");
-    for name in names.iter().filter(|name| name.ends_with(&swap_log)) {
-        let Some(base) = offset_of(name, SWAP) else {
-            continue;
-        };
-        let path = folder.join(name);
-        let file = place
-            .disk
-            .open(&path, odeon_kernel::OpenMode::Read)
-            .at("opening", &path)?;
-        let all = base..=base.saturating_add(i64::from(i32::MAX));
-        let found = scan(&*file, &path, 0, all, |_, _, _| Ok(()))?;
-        for old in names {
-            let covered = offset_of(&format!("{old}{SWAP}"), SWAP)
-                .is_some_and(|offset| offset >= base && offset < found.next_offset.max(base + 1));
-            if covered {
-                remove_if_there(&place.disk, &folder.join(old))?;
-            }
-        }
-    }
-    for name in names.iter().filter(|name| name.ends_with(SWAP)) {
-        let (from, to) = (folder.join(name), folder.join(name.trim_end_matches(SWAP)));
-        place.disk.rename(&from, &to).at("renaming", &from)?;
-    }
-    Ok(())
-}
-
 fn open_segments(place: &Place, names: &BTreeSet<String>) -> Result<Vec<Arc<Segment>>> {
     let mut segments = Vec::new();
     for name in names {
@@ -410,87 +329,4 @@ fn load_epochs(place: &Place) -> Result<(EpochCache, bool)> {
             (EpochCache::default(), false)
         }
     })
-}
-
-/// A producer state and the offset of the newest snapshot on disk.
-#[derive(Debug, Default)]
-pub(crate) struct Rebuilt {
-    pub(crate) producers: ProducerStates,
-    pub(crate) last_snapshot: Option<Offset>,
-}
-
-/// The producer state at `log_end`: the newest sound snapshot and the batches behind it. Snapshots
-/// of offsets that do not exist any more are removed.
-pub(crate) fn rebuild_producers(
-    place: &Place,
-    segments: &[Arc<Segment>],
-    log_start: Offset,
-    log_end: Offset,
-) -> Result<Rebuilt> {
-    let folder = place.folder.path();
-    let entries = place.disk.read_dir(&folder).at("listing", &folder)?;
-    let mut offsets: Vec<Offset> = entries
-        .iter()
-        .filter_map(|entry| parse_offset(&entry.name, SNAPSHOT))
-        .collect();
-    offsets.sort_unstable();
-    let mut rebuilt = Rebuilt::default();
-    let mut from = log_start;
-    while let Some(offset) = offsets.pop() {
-        let path = folder.join(file_name(offset, SNAPSHOT));
-        if offset > log_end {
-            remove_if_there(&place.disk, &path)?;
-            continue;
-        }
-        let bytes = place.disk.read(&path).at("reading", &path)?;
-        match producer_snapshot::decode(&bytes) {
-            Ok(producers) => {
-                rebuilt = Rebuilt {
-                    producers,
-                    last_snapshot: Some(offset),
-                };
-                from = from.max(offset);
-                break;
-            }
-            Err(why) => {
-                tracing::warn!(path = %path.display(), why, "a producer snapshot is not usable");
-                remove_if_there(&place.disk, &path)?;
-            }
-        }
-    }
-    replay(segments, from, log_end, &mut rebuilt.producers)?;
-    Ok(rebuilt)
-}
-
-fn replay(
-    segments: &[Arc<Segment>],
-    from: Offset,
-    to: Offset,
-    producers: &mut ProducerStates,
-) -> Result<()> {
-    if from >= to {
-        return Ok(());
-    }
-    let first = segments
-        .partition_point(|s| s.base_offset <= from)
-        .saturating_sub(1);
-    for segment in segments.iter().skip(first) {
-        let Some((position, _)) = segment.find(from)? else {
-            continue;
-        };
-        let file = segment.log.get()?;
-        let mut walk = segment.walk(&*file, position);
-        while let Some((position, header)) = walk.next()? {
-            if header.last_offset() >= to {
-                return Ok(());
-            }
-            let control = if header.is_control() {
-                read_control(&read_batch(segment, position, &header)?)
-            } else {
-                None
-            };
-            apply_to_producers(producers, &header, control.as_ref());
-        }
-    }
-    Ok(())
 }

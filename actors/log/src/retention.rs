@@ -8,10 +8,10 @@ use odeon_model::Offset;
 
 use crate::error::{At, LogError, Result};
 use crate::files::{remove_if_there, write};
-use crate::log::{Core, Shared, Unsynced};
 use crate::names::{SNAPSHOT, file_name, parse_offset};
 use crate::recovery::rebuild_producers;
 use crate::segment::Segment;
+use crate::shared::{Core, Shared, Unsynced};
 use crate::writer::LogWriter;
 
 /// A removed segment whose files wait for `file.delete.delay.ms`.

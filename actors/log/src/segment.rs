@@ -230,12 +230,18 @@ impl Segment {
         Ok(next)
     }
 
-    /// Whether the indexes look as if they belonged to this segment, without reading the batches.
-    pub(crate) fn check_indexes(&self) -> Result<()> {
-        let size = self.size();
+    /// Whether the indexes look as if they belonged to this segment, which ends at the offset `end`;
+    /// the batches are not read.
+    pub(crate) fn check_indexes(&self, end: Offset) -> Result<()> {
+        let (size, last) = (
+            self.size(),
+            end.saturating_sub(self.base_offset).saturating_sub(1),
+        );
+        let fits = |relative: u32| i64::from(relative) <= last;
         self.index
-            .check_end(|last| u64::from(last.position) < size)?;
-        self.time_index.check_end(|last| last.timestamp >= 0)
+            .check_end(|e| u64::from(e.position) < size && fits(e.relative_offset))?;
+        self.time_index
+            .check_end(|e| e.timestamp >= 0 && fits(e.relative_offset))
     }
 
     /// Reads the whole segment, makes its indexes anew, and cuts off what is not valid.

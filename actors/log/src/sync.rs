@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use odeon_model::Offset;
 
 use crate::error::{At, Result};
-use crate::log::{Shared, Unsynced};
 use crate::segment::Segment;
+use crate::shared::{Shared, Unsynced};
 use crate::writer::LogWriter;
 
 /// What one sync covers. Blocking work: run it on a thread of its own.

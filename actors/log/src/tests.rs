@@ -3,6 +3,8 @@
 mod append;
 mod damage;
 mod directories;
+mod faulty;
+mod interop;
 mod model;
 mod shorten;
 

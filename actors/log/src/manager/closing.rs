@@ -1,0 +1,92 @@
+//! What is written beside the logs: checkpoints, and the mark of a clean stop.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use odeon_model::{Offset, TopicPartition};
+
+use super::LogManager;
+use super::dir::Dir;
+use crate::checkpoint::{self, HIGH_WATERMARK, LOG_START, RECOVERY_POINT};
+use crate::error::{At, Result};
+use crate::files::lock;
+use crate::log::Log;
+use crate::meta::CLEAN_SHUTDOWN;
+
+impl LogManager {
+    /// Writes the recovery points, log starts and high watermarks that changed. A directory whose
+    /// disk refuses goes offline.
+    pub fn checkpoint(&self) {
+        let logs = self.logs();
+        for dir in self.dirs.iter().filter(|dir| !dir.state.is_offline()) {
+            if let Err(error) = self.checkpoint_dir(dir, &logs) {
+                dir.state.fail(&error.to_string());
+            }
+        }
+    }
+
+    fn checkpoint_dir(&self, dir: &Dir, logs: &[Log]) -> Result<()> {
+        let mut mine: Vec<&Log> = logs
+            .iter()
+            .filter(|log| Arc::ptr_eq(log.directory(), &dir.state))
+            .collect();
+        mine.sort_by(|a, b| a.partition().cmp(b.partition()));
+        // The epochs first: a recovery point says that nothing before it needs to be read again.
+        mine.iter().try_for_each(|log| log.shared.save_epochs())?;
+        let failed = lock(&dir.failed);
+        let write = |name: &'static str,
+                     known: &HashMap<TopicPartition, Offset>,
+                     value: &dyn Fn(&Log) -> Offset| {
+            let kept = failed
+                .iter()
+                .filter_map(|p| Some((p.clone(), *known.get(p)?)));
+            let live = mine.iter().map(|log| (log.partition().clone(), value(log)));
+            let offsets: Vec<_> = live.chain(kept).collect();
+            let mut written = lock(&dir.written);
+            if written.get(name) == Some(&offsets) {
+                return Ok(());
+            }
+            checkpoint::write_offsets(&self.disk, &dir.state.path().join(name), &offsets)?;
+            written.insert(name, offsets);
+            Ok(())
+        };
+        write(LOG_START, &dir.log_starts, &|log| log.view().log_start())?;
+        write(RECOVERY_POINT, &dir.recovery_points, &|log| {
+            log.view().recovery_point()
+        })?;
+        write(HIGH_WATERMARK, &dir.high_watermarks, &|log| {
+            log.view().high_watermark()
+        })
+    }
+
+    /// Closes all logs and leaves the mark of a clean stop in every directory where everything went
+    /// well, so that the next start reads nothing. `broker_epoch` is noted in it, -1 for none.
+    /// Directories stay locked until the manager is dropped. How many directories are clean.
+    pub fn shutdown(&self, broker_epoch: i64) -> usize {
+        let logs = self.logs();
+        let mut clean = 0;
+        for dir in self.dirs.iter().filter(|dir| !dir.state.is_offline()) {
+            let mine = logs
+                .iter()
+                .filter(|log| Arc::ptr_eq(log.directory(), &dir.state));
+            let closed = mine.into_iter().try_for_each(Log::close);
+            let outcome = closed
+                .and_then(|()| self.checkpoint_dir(dir, &logs))
+                .and_then(|()| {
+                    if !lock(&dir.failed).is_empty() {
+                        return Ok(());
+                    }
+                    let path = dir.state.path().join(CLEAN_SHUTDOWN);
+                    let text = format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}");
+                    clean += 1;
+                    self.disk
+                        .write_atomic(&path, text.as_bytes())
+                        .at("writing", &path)
+                });
+            if let Err(error) = outcome {
+                tracing::error!(dir = %dir.state.path().display(), %error, "not closed cleanly");
+            }
+        }
+        clean
+    }
+}

@@ -1,0 +1,134 @@
+//! Bringing the logs of the directories back.
+
+use std::path::Path;
+use std::time::Duration;
+
+use odeon_model::{TopicPartition, Uuid};
+
+use super::dir::Dir;
+use super::{DeadFolder, LogManager};
+use crate::checkpoint;
+use crate::error::{At, LogError, Result};
+use crate::files::{lock, write};
+use crate::log::Log;
+use crate::names::{DELETE_DIR, LOG, dir_name, parse_dir_name};
+use crate::recovery::{Known, RecoveryReport, load};
+
+/// Folders that look like partitions but belong to others.
+const FOREIGN: [&str; 1] = ["__cluster_metadata"];
+
+/// What loading found.
+#[derive(Debug, Default)]
+pub struct LoadSummary {
+    /// Logs that are ready.
+    pub loaded: usize,
+    /// Logs that are not, and why; their files are left as they are.
+    pub failed: Vec<(TopicPartition, LogError)>,
+    /// Directories that had not been closed properly.
+    pub unclean_dirs: usize,
+    /// What recovery did, for the logs where it did something.
+    pub recovered: Vec<(TopicPartition, RecoveryReport)>,
+}
+
+impl LogManager {
+    /// Loads every log of every working directory. A log that cannot be loaded is named in the
+    /// summary and its files stay as they are; a failing disk takes its directory offline.
+    ///
+    /// # Errors
+    /// `NoDirectory` if no directory is left.
+    pub fn load_all(&self) -> Result<LoadSummary> {
+        let mut summary = LoadSummary::default();
+        for dir in self.dirs.iter().filter(|dir| !dir.state.is_offline()) {
+            summary.unclean_dirs += usize::from(!dir.clean);
+            if let Err(error) = self.load_dir(dir, &mut summary) {
+                dir.state.fail(&error.to_string());
+            }
+        }
+        self.check_any_online()?;
+        Ok(summary)
+    }
+
+    fn load_dir(&self, dir: &Dir, summary: &mut LoadSummary) -> Result<()> {
+        let root = dir.state.path();
+        for entry in self.disk.read_dir(root).at("listing", root)? {
+            if !entry.is_dir {
+                continue;
+            }
+            if entry.name.ends_with(DELETE_DIR) {
+                let (path, due) = (root.join(&entry.name), Duration::ZERO);
+                lock(&self.dead).push(DeadFolder {
+                    dir: dir.state.clone(),
+                    path,
+                    due,
+                });
+                continue;
+            }
+            let Some(partition) = parse_dir_name(&entry.name) else {
+                tracing::debug!(folder = entry.name, "not a partition's folder");
+                continue;
+            };
+            if FOREIGN.contains(&&*partition.topic) {
+                continue;
+            }
+            match self.load_one(dir, &partition) {
+                Ok(Some((log, report))) => {
+                    if report != RecoveryReport::default() {
+                        summary.recovered.push((partition.clone(), report));
+                    }
+                    write(&self.logs).insert(partition, log);
+                    summary.loaded += 1;
+                }
+                Ok(None) => {}
+                Err(error) if error.takes_dir_offline() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%partition, %error, "a log cannot be loaded");
+                    lock(&dir.failed).insert(partition.clone());
+                    summary.failed.push((partition, error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn load_one(
+        &self,
+        dir: &Dir,
+        partition: &TopicPartition,
+    ) -> Result<Option<(Log, RecoveryReport)>> {
+        let path = dir.state.path().join(dir_name(partition));
+        if let Some(other) = self.get(partition) {
+            let detail = format!("{} holds the same partition", other.folder().display());
+            return Err(LogError::Corrupt { path, detail });
+        }
+        let topic_id = checkpoint::read_topic_id(&self.disk, &path)?;
+        if topic_id.is_none() && self.is_half_made(&path)? {
+            self.disk.remove_dir_all(&path).at("removing", &path)?;
+            return Ok(None);
+        }
+        let place = self.place(path);
+        let known = Known {
+            clean: dir.clean,
+            recovery_point: dir.recovery_points.get(partition).copied(),
+            log_start: dir.log_starts.get(partition).copied(),
+            high_watermark: dir.high_watermarks.get(partition).copied(),
+        };
+        let recovered = load(&place, &self.defaults, known)?;
+        let report = recovered.report;
+        let topic_id = topic_id.unwrap_or(Uuid::ZERO);
+        let log = self.assemble(
+            partition,
+            topic_id,
+            place,
+            dir,
+            self.defaults.clone(),
+            recovered,
+        );
+        Ok(Some((log, report)))
+    }
+
+    /// A folder whose creation was interrupted: no id yet, and nothing written.
+    fn is_half_made(&self, path: &Path) -> Result<bool> {
+        let entries = self.disk.read_dir(path).at("listing", path)?;
+        Ok(!entries.iter().any(|entry| entry.name.contains(LOG)))
+    }
+}

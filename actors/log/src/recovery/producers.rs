@@ -1,0 +1,97 @@
+//! The producers' state from snapshots and batches.
+
+use std::sync::Arc;
+
+use odeon_model::Offset;
+
+use crate::error::{At, Result};
+use crate::files::remove_if_there;
+use crate::names::{SNAPSHOT, file_name, parse_offset};
+use crate::producer_snapshot;
+use crate::producer_state::ProducerStates;
+use crate::reader::read_batch;
+use crate::segment::{Place, Segment};
+use crate::writer::{apply_to_producers, read_control};
+
+/// A producer state and the offset of the newest snapshot on disk.
+#[derive(Debug, Default)]
+pub(crate) struct Rebuilt {
+    pub(crate) producers: ProducerStates,
+    pub(crate) last_snapshot: Option<Offset>,
+}
+
+/// The producer state at `log_end`: the newest sound snapshot and the batches behind it. Snapshots
+/// of offsets that do not exist any more are removed.
+pub(crate) fn rebuild_producers(
+    place: &Place,
+    segments: &[Arc<Segment>],
+    log_start: Offset,
+    log_end: Offset,
+) -> Result<Rebuilt> {
+    let folder = place.folder.path();
+    let entries = place.disk.read_dir(&folder).at("listing", &folder)?;
+    let mut offsets: Vec<Offset> = entries
+        .iter()
+        .filter_map(|entry| parse_offset(&entry.name, SNAPSHOT))
+        .collect();
+    offsets.sort_unstable();
+    let mut rebuilt = Rebuilt::default();
+    let mut from = log_start;
+    while let Some(offset) = offsets.pop() {
+        let path = folder.join(file_name(offset, SNAPSHOT));
+        if offset > log_end {
+            remove_if_there(&place.disk, &path)?;
+            continue;
+        }
+        let bytes = place.disk.read(&path).at("reading", &path)?;
+        match producer_snapshot::decode(&bytes) {
+            Ok(producers) => {
+                rebuilt = Rebuilt {
+                    producers,
+                    last_snapshot: Some(offset),
+                };
+                from = from.max(offset);
+                break;
+            }
+            Err(why) => {
+                tracing::warn!(path = %path.display(), why, "a producer snapshot is not usable");
+                remove_if_there(&place.disk, &path)?;
+            }
+        }
+    }
+    replay(segments, from, log_end, &mut rebuilt.producers)?;
+    Ok(rebuilt)
+}
+
+fn replay(
+    segments: &[Arc<Segment>],
+    from: Offset,
+    to: Offset,
+    producers: &mut ProducerStates,
+) -> Result<()> {
+    if from >= to {
+        return Ok(());
+    }
+    let first = segments
+        .partition_point(|s| s.base_offset <= from)
+        .saturating_sub(1);
+    for segment in segments.iter().skip(first) {
+        let Some((position, _)) = segment.find(from)? else {
+            continue;
+        };
+        let file = segment.log.get()?;
+        let mut walk = segment.walk(&*file, position);
+        while let Some((position, header)) = walk.next()? {
+            if header.last_offset() >= to {
+                return Ok(());
+            }
+            let control = if header.is_control() {
+                read_control(&read_batch(segment, position, &header)?)
+            } else {
+                None
+            };
+            apply_to_producers(producers, &header, control.as_ref());
+        }
+    }
+    Ok(())
+}
