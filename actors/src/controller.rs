@@ -11,10 +11,17 @@
 //! - **A restart**, or a lost leadership, forgets the proposed image: callers get "perhaps", and it
 //!   begins again from what is committed, after an entry of its own has been.
 
+mod actor;
+mod handle;
+mod machine;
 mod message;
 mod state;
 
+pub use actor::{ClusterController, ControllerArguments, ControllerState};
+pub use handle::ControllerHandle;
+pub use machine::ImageStateMachine;
 pub use message::{
+    ControllerMsg,
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
     ConfigAlteration, ConfigOperation, ConfigResult, Election, ElectionResult, FeatureUpdate,
     FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,

@@ -28,3 +28,9 @@ pub const METADATA_VERSION_FEATURE: &str = "metadata.version";
 pub const MIN_METADATA_VERSION: i16 = 33;
 /// The last `metadata.version` that this software can run with, and the one a new cluster gets.
 pub const LATEST_METADATA_VERSION: i16 = 33;
+
+/// The features that this software supports, as a broker or controller registers them.
+pub fn supported_features() -> Vec<FeatureRange> {
+    let (min, max) = (MIN_METADATA_VERSION, LATEST_METADATA_VERSION);
+    vec![FeatureRange { name: METADATA_VERSION_FEATURE.to_owned(), min, max }]
+}

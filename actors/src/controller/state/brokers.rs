@@ -13,8 +13,10 @@ use crate::controller::message::{
 
 /// The most endpoints, features or directories that a registration may name.
 const MAX_LIST: usize = 1_000;
-/// The most characters of a name in a registration.
+/// The longest name in a registration, and the longest all names may be together: a registration
+/// is one record, and a record has to fit in an entry of the log.
 const MAX_NAME_BYTES: usize = 1_024;
+const MAX_NAMES_BYTES: usize = 64 * 1024;
 /// The most brokers that one look at the sessions fences.
 const MAX_FENCED_AT_ONCE: usize = 10;
 
@@ -98,8 +100,10 @@ impl Decisions {
             request.features.len(),
             request.log_dirs.len(),
         ];
+        let lengths: Vec<usize> = names.map(String::len).collect();
         if lists.iter().any(|len| *len > MAX_LIST)
-            || names.map(String::len).any(|n| n > MAX_NAME_BYTES)
+            || lengths.iter().any(|len| *len > MAX_NAME_BYTES)
+            || lengths.iter().sum::<usize>() > MAX_NAMES_BYTES
         {
             return invalid("The registration is too large".to_owned());
         }
