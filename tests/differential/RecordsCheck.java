@@ -198,6 +198,10 @@ public final class RecordsCheck {
         "INVALID_RECORD CORRUPT_MESSAGE",
         // Kafka's builder, when it compresses anew, does not expect negative timestamps or ids.
         "NONE UNKNOWN_SERVER_ERROR",
+        // Behind a claim of log-append time, Kafka does not judge the records' own times.
+        "INVALID_TIMESTAMP NONE",
+        "INVALID_TIMESTAMP INVALID_RECORD",
+        "INVALID_TIMESTAMP UNKNOWN_SERVER_ERROR",
         // Both are true: Kafka met the timestamp first.
         "INVALID_RECORD INVALID_TIMESTAMP",
         // Kafka overlooks offset deltas, bytes after the batch, and transactions without a producer;
@@ -219,8 +223,8 @@ public final class RecordsCheck {
             if (parts[8].equals("NONE") && verdict[0].equals("NONE")) {
                 String ours = new String(HexFormat.of().parseHex(parts[9]), StandardCharsets.UTF_8);
                 if (!ours.equals(verdict[1])) {
-                    // A producer's claim of log-append time is dropped: by Kafka too, except where
-                    // it compresses anew, and then makes the claim the records' create time.
+                    // A producer's claim of log-append time: we drop it and show the records' own
+                    // times; Kafka keeps it as max timestamp, or compressing anew for each record.
                     boolean claims = (HexFormat.fromHexDigits(parts[7], 44, 46) & 8) != 0;
                     both = claims ? "stored without the claim" : "stored differently";
                     verdict[1] = "ours\n" + ours + "Kafka's\n" + verdict[1];

@@ -107,9 +107,7 @@ impl<'a> Inspector<'a> {
 
     #[inline]
     fn see(&mut self, index: usize, shape: RecordShape) -> Result<(), ValidationError> {
-        let timestamp = self
-            .stamped
-            .unwrap_or_else(|| self.base_timestamp.wrapping_add(shape.timestamp_delta));
+        let timestamp = self.base_timestamp.wrapping_add(shape.timestamp_delta);
         let in_range = timestamp >= self.earliest && timestamp <= self.latest;
         if shape.offset_delta as usize != index
             || (self.rules.compacted && !shape.has_key)
@@ -150,17 +148,22 @@ impl<'a> Inspector<'a> {
             });
             return Ok(());
         }
-        let by_producer =
-            self.rules.timestamp_type == TimestampType::CreateTime && timestamp != NO_TIMESTAMP;
-        if by_producer && !(self.earliest..=self.latest).contains(&timestamp) {
-            let (earliest, latest) = (self.earliest, self.latest);
-            self.bad_timestamp = true;
-            self.note(index, || {
-                format!("the timestamp {timestamp} is not within [{earliest}, {latest}]")
-            });
-        } else if !by_producer && self.stamped.is_some() {
+        // Kafka looks at the claimed time alone, and then drops the claim: the records' own times
+        // come to light, so they are judged too.
+        let create_time = self.rules.timestamp_type == TimestampType::CreateTime;
+        let claimed = self.stamped.unwrap_or(timestamp);
+        if self.stamped.is_some() && (!create_time || claimed == NO_TIMESTAMP) {
             self.bad_timestamp = true;
             self.note(index, || "producers may not set log-append time".to_owned());
+            return Ok(());
+        }
+        let (earliest, latest) = (self.earliest, self.latest);
+        let outside = |time: &i64| *time != NO_TIMESTAMP && !(earliest..=latest).contains(time);
+        if let Some(time) = [claimed, timestamp].into_iter().find(outside) {
+            self.bad_timestamp = true;
+            self.note(index, || {
+                format!("the timestamp {time} is not within [{earliest}, {latest}]")
+            });
         }
         Ok(())
     }

@@ -249,7 +249,15 @@ fn a_producer_s_log_append_time_is_judged_as_kafka_judges_it() {
         ErrorCode::InvalidTimestamp
     );
     assert_eq!(refusal(stamped(-1), &rules()), ErrorCode::InvalidTimestamp);
-    // On a create-time topic the claim is dropped.
+    // On a create-time topic the claim is dropped, and the records' own times must do.
+    let limited = ValidationRules {
+        after_max_ms: 10,
+        ..rules()
+    };
+    let hiding = Bytes::from(builder(&[NOW + 11]).log_append_time(NOW).build().unwrap());
+    assert_eq!(refusal(hiding, &limited), ErrorCode::InvalidTimestamp);
+    let own = validate(stamped(NOW - 7), &rules()).unwrap();
+    assert_eq!(own.header().max_timestamp, NOW);
     let prepared = validate(stamped(NOW), &rules()).unwrap();
     assert_eq!(
         prepared.header().timestamp_type(),
