@@ -5,6 +5,7 @@
 //! | [`clock`] | wall and monotonic time, sleeping |
 //! | [`disk`] | files and directories, real or simulated |
 //! | [`rng`] | seeded randomness |
+//! | [`system`] | the machine's name and limits |
 //! | [`task`] | spawning of tasks, the blocking pool |
 //! | [`supervisor`] | who restarts whom, and in which order all end |
 //! | [`slot`] | handles to permanent actors that survive their restarts |
@@ -23,6 +24,7 @@ pub mod signal;
 pub mod sim;
 pub mod slot;
 pub mod supervisor;
+pub mod system;
 pub mod task;
 pub mod view;
 

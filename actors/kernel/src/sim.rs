@@ -1,5 +1,7 @@
-//! Simulated time, for tests.
+//! Simulated time and disks, for tests: what the real ones may do, on demand and reproducibly.
 
 mod clock;
+mod disk;
 
 pub use clock::SimClock;
+pub use disk::{DiskFault, DiskHook, DiskOp, IgnoredSync, SimDisk};

@@ -69,7 +69,10 @@ impl Actor for Puppet {
             Do::Panic => panic!("told to"),
             Do::Fail => Err("told to fail".into()),
             Do::Hang => std::future::pending().await,
-            Do::Ping(reply) => Ok(drop(reply.send(self.incarnation))),
+            Do::Ping(reply) => {
+                let _ = reply.send(self.incarnation);
+                Ok(())
+            }
         }
     }
 

@@ -26,7 +26,7 @@ async fn a_child_with_back_off_is_retried_with_growing_pauses_and_never_escalate
         .await
         .unwrap();
     until(&stage, &root, "flaky", ChildState::Failed).await;
-    let attempts = attempts.lock().unwrap();
+    let attempts = attempts.lock().unwrap().clone();
     let pauses: Vec<_> = attempts
         .windows(2)
         .map(|pair| (pair[1] - pair[0]).as_secs_f64().round())
