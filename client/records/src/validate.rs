@@ -4,7 +4,8 @@
 //! `LogValidator`, in their order. It differs on purpose where Kafka lets bytes through that
 //! readers cannot rely on: offset deltas inside a batch must be 0, 1, 2..., nothing may follow the
 //! batch, a transactional batch needs a producer id, a producer's claim of log-append time hides no
-//! timestamp, and records that do not decompress are `INVALID_RECORD` instead of an unknown error (the CRC was right, so a retry cannot help).
+//! timestamp, and records that do not decompress are `INVALID_RECORD` instead of an unknown error
+//! (the CRC was right, so a retry cannot help).
 //!
 //! Uncompressed records are walked in place; compressed ones through a window of 64 KiB, unless
 //! the topic wants another codec.
