@@ -35,7 +35,7 @@ mod types;
 
 pub use config::{Limits, MAX_ENTRY_BYTES, QuorumConfig, StartError, Timers, Voter};
 pub use machine::{SnapshotJob, StateMachine};
-pub use network::{CallError, CallFuture, Handler, NoPeers, Peers};
+pub use network::{CallError, CallFuture, Handler, MeshPeers, NoPeers, Peers};
 pub use propose::{ProposeError, Proposed, Proposer};
 pub use quorum::{Quorum, ReadError};
 pub use role::{QuorumRole, QuorumStatus, ReplicaProgress};

@@ -13,10 +13,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 mod client;
+mod mesh;
 mod server;
 mod wire;
 
 pub(crate) use client::Network;
+pub use mesh::MeshPeers;
 pub(crate) use server::Server;
 
 /// The future of a call.
@@ -49,6 +51,9 @@ pub trait Peers: Send + Sync + Debug + 'static {
 
     /// Has requests that reach this node answered by `handler`, from now on.
     fn serve(&self, handler: Handler);
+
+    /// Has nothing answered any more: the replica has ended.
+    fn retire(&self);
 }
 
 /// For a quorum of one voter: there is nobody to reach.
@@ -66,4 +71,6 @@ impl Peers for NoPeers {
     }
 
     fn serve(&self, _: Handler) {}
+
+    fn retire(&self) {}
 }

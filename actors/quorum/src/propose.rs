@@ -62,7 +62,17 @@ type Done = Box<dyn FnOnce(Proposed) + Send>;
 struct Queued {
     session: Arc<Session>,
     entry: Bytes,
-    done: Done,
+    /// Taken when it is called.
+    done: Option<Done>,
+}
+
+impl Drop for Queued {
+    /// Whoever waits hears of it even when the runtime ends under the pump.
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done(Err(self.session.breaks(ProposeError::Unknown)));
+        }
+    }
 }
 
 struct Session {
@@ -142,7 +152,7 @@ impl Proposer {
         let queued = Queued {
             session: Arc::clone(&self.session),
             entry,
-            done,
+            done: Some(done),
         };
         if let Err(error) = self.inbox.queue.try_send(queued) {
             self.inbox.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -150,7 +160,7 @@ impl Proposer {
                 mpsc::error::TrySendError::Full(queued) => (ProposeError::Overloaded, queued),
                 mpsc::error::TrySendError::Closed(queued) => (ProposeError::Stopped, queued),
             };
-            self.refuse(failure, queued.done);
+            queued.fail(failure);
         }
     }
 
@@ -171,7 +181,13 @@ impl Session {
 impl Queued {
     fn fail(self, failure: ProposeError) {
         let failure = self.session.breaks(failure);
-        (self.done)(Err(failure));
+        self.answer(Err(failure));
+    }
+
+    fn answer(mut self, outcome: Proposed) {
+        if let Some(done) = self.done.take() {
+            done(outcome);
+        }
     }
 }
 
@@ -374,7 +390,7 @@ fn lease_expired(written: &Option<Written>) -> bool {
 fn settle(queued: Queued, result: WriteResult<Types>) {
     match result {
         Ok(written) if written.response == Outcome::Applied => {
-            (queued.done)(Ok(written.log_id.index));
+            queued.answer(Ok(written.log_id.index));
         }
         Ok(_) => queued.fail(ProposeError::TermChanged),
         Err(ClientWriteError::ForwardToLeader(forward)) => {

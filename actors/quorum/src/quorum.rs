@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::Raft;
 use crate::config::{Limits, QuorumConfig, StartError, Timers, Voter, check};
 use crate::machine::Machine;
-use crate::network::{Network, Server};
+use crate::network::{Network, Peers, Server};
 use crate::propose::{self, Inbox, ProposeError, Proposed, Proposer};
 use crate::role::{self, CaughtUp, Observer, QuorumRole, QuorumStatus};
 use crate::snapshot::SnapshotStore;
@@ -49,11 +49,17 @@ pub struct Quorum {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+/// What a replica is made of.
+struct Parts {
     raft: Raft,
     own: ReplicaId,
     clock: SharedClock,
+    peers: Arc<dyn Peers>,
     store: LogStore,
+}
+
+struct Shared {
+    parts: Parts,
     inbox: Inbox,
     role: watch::Receiver<QuorumRole>,
     caught_up: watch::Receiver<CaughtUp>,
@@ -65,7 +71,7 @@ struct Shared {
 impl fmt::Debug for Quorum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Quorum")
-            .field("replica", &self.shared.own)
+            .field("replica", &self.shared.parts.own)
             .field("role", &*self.shared.role.borrow())
             .finish_non_exhaustive()
     }
@@ -98,57 +104,53 @@ impl Quorum {
             Arc::clone(&wanted),
         );
         let engine = engine_config(&cluster_id, &config.timers, &config.limits)?;
-        let peers = config.peers;
         let network = Network {
             cluster_id: cluster_id.clone(),
             own,
-            peers: Arc::clone(&peers),
+            peers: Arc::clone(&config.peers),
         };
         let raft = Raft::build(own, Arc::new(engine), network, store.clone(), machine)
             .await
             .map_err(|fatal| StartError::Engine(fatal.to_string()))?;
         let max_snapshot_bytes = config.limits.max_snapshot_bytes;
-        peers.serve(Server::new(raft.clone(), cluster_id, own, max_snapshot_bytes).handler());
+        let server = Server::new(raft.clone(), cluster_id, own, max_snapshot_bytes);
+        config.peers.serve(server.handler());
         raft.run();
-        let quorum = Self::spawn(
+        let parts = Parts {
             raft,
             own,
-            config.clock,
+            clock: config.clock,
+            peers: config.peers,
             store,
-            &config.timers,
-            &config.limits,
-            wanted,
-        );
-        quorum.found(&config.voters).await?;
+        };
+        let quorum = Self::spawn(parts, &config.timers, &config.limits, wanted);
+        if let Err(error) = quorum.found(&config.voters).await {
+            quorum.shutdown().await;
+            return Err(error);
+        }
         Ok(quorum)
     }
 
-    fn spawn(
-        raft: Raft,
-        own: ReplicaId,
-        clock: SharedClock,
-        store: LogStore,
-        timers: &Timers,
-        limits: &Limits,
-        wanted: Arc<Notify>,
-    ) -> Self {
+    fn spawn(parts: Parts, timers: &Timers, limits: &Limits, wanted: Arc<Notify>) -> Self {
+        let Parts { raft, own, clock, .. } = &parts;
         let (role_sender, role) = watch::channel(QuorumRole::default());
         let (caught_up_sender, caught_up) = watch::channel(CaughtUp::new());
         let (failed_sender, failed) = watch::channel(None);
         let (stopping, _) = watch::channel(false);
         let observer = Observer {
             metrics: raft.metrics(),
-            own,
-            clock: Arc::clone(&clock),
+            own: *own,
+            clock: Arc::clone(clock),
             role: role_sender,
             caught_up: caught_up_sender,
             failed: failed_sender,
+            patience: timers.election_max * 2,
             stopping: stopping.subscribe(),
         };
         let (inbox, pump) = propose::inbox(
             raft.clone(),
-            own,
-            Arc::clone(&clock),
+            *own,
+            Arc::clone(clock),
             timers.propose,
             limits.queued_proposals,
             limits.queued_bytes,
@@ -160,10 +162,7 @@ impl Quorum {
             spawn(snapshotter),
         ];
         let shared = Shared {
-            raft,
-            own,
-            clock,
-            store,
+            parts,
             inbox,
             role,
             caught_up,
@@ -179,8 +178,8 @@ impl Quorum {
     /// Founds the cluster on the first boot, and has a single voter elected.
     async fn found(&self, voters: &[Voter]) -> Result<(), StartError> {
         let engine = |error: &dyn fmt::Display| StartError::Engine(error.to_string());
-        let raft = &self.shared.raft;
-        let own = self.shared.own;
+        let raft = &self.shared.parts.raft;
+        let own = self.shared.parts.own;
         if !raft
             .is_initialized()
             .await
@@ -281,6 +280,7 @@ impl Quorum {
     pub async fn read_index(&self) -> Result<u64, ReadError> {
         match self
             .shared
+            .parts
             .raft
             .ensure_linearizable(ReadPolicy::ReadIndex)
             .await
@@ -312,9 +312,9 @@ impl Quorum {
     /// How far every replica is, as `DescribeQuorum` shows it.
     pub fn status(&self) -> QuorumStatus {
         let shared = &self.shared;
-        let metrics = shared.raft.metrics();
+        let metrics = shared.parts.raft.metrics();
         let (metrics, caught_up) = (metrics.borrow_watched(), shared.caught_up.borrow());
-        role::status(&metrics, shared.own, &caught_up, shared.clock.now_ms())
+        role::status(&metrics, shared.parts.own, &caught_up, shared.parts.clock.now_ms())
     }
 
     /// Takes a snapshot now, whatever the limits say. Returns at once.
@@ -323,6 +323,7 @@ impl Quorum {
     /// When the replica has ended.
     pub async fn take_snapshot(&self) -> Result<(), ReadError> {
         self.shared
+            .parts
             .raft
             .trigger()
             .snapshot()
@@ -337,6 +338,7 @@ impl Quorum {
     /// When the replica has ended.
     pub async fn transfer_leader(&self, to: ReplicaId) -> Result<(), ReadError> {
         self.shared
+            .parts
             .raft
             .trigger()
             .transfer_leader(to)
@@ -348,7 +350,8 @@ impl Quorum {
     pub async fn shutdown(&self) {
         let shared = &self.shared;
         shared.stopping.send_replace(true);
-        if let Err(error) = shared.raft.shutdown().await {
+        shared.parts.peers.retire();
+        if let Err(error) = shared.parts.raft.shutdown().await {
             tracing::warn!(%error, "the Raft engine did not end well");
         }
         let tasks =
@@ -357,7 +360,7 @@ impl Quorum {
             // Each of them ends on its own once the engine has.
             let _ = task.await;
         }
-        if let Err(error) = shared.store.drain().await {
+        if let Err(error) = shared.parts.store.drain().await {
             tracing::warn!(%error, "the quorum's log did not end well");
         }
     }

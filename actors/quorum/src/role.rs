@@ -1,6 +1,7 @@
 //! Who leads, and how far everybody is.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use odeon_kernel::clock::SharedClock;
 use odeon_model::Uuid;
@@ -83,6 +84,8 @@ pub(crate) struct Observer {
     pub(crate) role: watch::Sender<QuorumRole>,
     pub(crate) caught_up: watch::Sender<CaughtUp>,
     pub(crate) failed: watch::Sender<Option<String>>,
+    /// A leader that no majority answered for so long does not count as one.
+    pub(crate) patience: Duration,
     /// A stop was asked for: its end is no failure.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -94,7 +97,12 @@ impl Observer {
             if failure.is_some() {
                 return self.fail(failure);
             }
-            if self.metrics.changed().await.is_err() {
+            let changed = tokio::select! {
+                biased;
+                changed = self.metrics.changed() => changed.is_ok(),
+                () = self.clock.sleep(self.patience) => true,
+            };
+            if !changed {
                 return self.fail(Some("the Raft engine has ended".into()));
             }
         }
@@ -105,7 +113,11 @@ impl Observer {
         if let Err(fatal) = &metrics.running_state {
             return Some(fatal.to_string());
         }
-        let now = role(&metrics, self.own);
+        let mut now = role(&metrics, self.own);
+        if is_leader_in(&metrics, self.own) && self.is_deserted(&metrics) {
+            now.leader = None;
+            now.ready = false;
+        }
         self.role.send_if_modified(|known| {
             let changed = *known != now;
             *known = now;
@@ -122,6 +134,13 @@ impl Observer {
             });
         }
         None
+    }
+
+    /// Cut off from the others, a leader learns of its successor only once it hears from them.
+    fn is_deserted(&self, metrics: &Metrics) -> bool {
+        let alone = metrics.membership_config.voter_ids().eq([self.own]);
+        let answered = metrics.last_quorum_acked.as_ref();
+        !alone && answered.is_some_and(|at| at.elapsed() > self.patience)
     }
 
     fn fail(&self, failure: Option<String>) {

@@ -109,6 +109,12 @@ impl LogStore {
         }
         let state = match HardState::read(&disk, dir)? {
             Some(state) => checked(state, dir, cluster_id, replica)?,
+            None if recovery::holds_anything(&disk, dir)? => {
+                // Starting with no vote would allow a second one in a term.
+                let path = HardState::path(dir);
+                let text = format!("{} is missing, but a log is there", path.display());
+                return Err(OpenError::Io(io::Error::new(io::ErrorKind::InvalidData, text)));
+            }
             None => {
                 let cluster_id = cluster_id.to_owned();
                 let state = HardState {

@@ -1,6 +1,5 @@
 //! Whole replicas, alone and together.
 
-mod peers;
 mod single;
 mod three;
 

@@ -21,6 +21,12 @@ fn damaged(path: &Path, what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
+/// Whether any log or snapshot file is in `dir`.
+pub(super) fn holds_anything(disk: &SharedDisk, dir: &Path) -> io::Result<bool> {
+    let names = disk.read_dir(dir)?;
+    Ok(names.iter().any(|entry| entry.name.ends_with(SUFFIX) || entry.name.ends_with(".snapshot")))
+}
+
 /// Bases of the segment files in `dir`, ascending.
 fn bases(disk: &SharedDisk, dir: &Path) -> io::Result<Vec<u64>> {
     let mut bases = Vec::new();
@@ -53,6 +59,7 @@ pub(super) fn recover(
 ) -> io::Result<Vec<Segment>> {
     let bases = bases(disk, dir)?;
     let mut segments = Vec::new();
+    let found_files = bases.len();
     let last_base = bases.last().copied();
     for base in bases {
         let is_last = Some(base) == last_base;
@@ -72,7 +79,9 @@ pub(super) fn recover(
         index.files.insert(base, segment.file.clone());
         segments.push(segment);
     }
-    disk.sync_dir(dir)?;
+    if segments.len() < found_files {
+        disk.sync_dir(dir)?;
+    }
     if let (Some(first), Some(segment)) = (index.first_held(), segments.first()) {
         let expected = index.purged.map_or(0, |purged| purged.index + 1);
         if first > expected {

@@ -226,7 +226,10 @@ async fn damage_to_what_was_durable_is_refused_and_damage_to_the_last_write_is_c
         let file = RealDisk.open(&path, OpenMode::ReadWrite).unwrap();
         file.write_all_at(&[IoSlice::new(&full)], 0).unwrap();
     }
-    flip(&HardState::path(dir.path()), 20);
+    let state = HardState::path(dir.path());
+    flip(&state, 20);
+    assert!(open_at(Arc::new(RealDisk), dir.path(), 1 << 20).is_err());
+    RealDisk.remove_file(&state).unwrap();
     assert!(open_at(Arc::new(RealDisk), dir.path(), 1 << 20).is_err());
 }
 

@@ -77,8 +77,9 @@ async fn a_restart_behind_a_purged_log_starts_from_the_snapshot() {
             .unwrap();
     }
     tokio::time::timeout(Duration::from_secs(10), async {
-        while quorum.status().snapshot_index < Some(150) {
-            tokio::task::yield_now().await;
+        while quorum.status().snapshot_index < Some(200) {
+            quorum.take_snapshot().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
     .await
