@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod codegen;
+mod compat;
 mod records;
 mod sh;
 mod tidy;
@@ -31,6 +32,8 @@ enum Command {
         #[arg(long)]
         fixtures: bool,
     },
+    /// Run other people's clients and suites against a node, or against Apache Kafka
+    Compat(compat::Arguments),
     /// Check the invariants of ARCHITECTURE.md
     Tidy,
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
         Command::Records { fixtures } => records::run(fixtures),
+        Command::Compat(arguments) => compat::run(&arguments),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {

@@ -25,13 +25,26 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("odeon-log", &["kernel", "records", "schema", "model"]),
     ("odeon-metadata", &["schema", "model"]),
     ("odeon-quorum", &["kernel", "mesh", "model"]),
-    ("odeon-actors", &["quorum", "metadata", "log", "mesh", "records", "kernel", "schema", "model"]),
-    ("odeon-client", &["protocol", "records", "kernel", "schema", "model"]),
+    (
+        "odeon-actors",
+        &[
+            "quorum", "metadata", "log", "mesh", "records", "kernel", "schema", "model",
+        ],
+    ),
+    (
+        "odeon-client",
+        &["protocol", "records", "kernel", "schema", "model"],
+    ),
     (
         "odeon-gateway",
-        &["actors", "metadata", "log", "protocol", "records", "kernel", "schema", "model"],
+        &[
+            "actors", "metadata", "log", "protocol", "records", "kernel", "schema", "model",
+        ],
     ),
-    ("odeon-console", &["actors", "metadata", "client", "kernel", "model"]),
+    (
+        "odeon-console",
+        &["actors", "metadata", "client", "kernel", "model"],
+    ),
 ];
 
 /// Crates that only one room may name.
@@ -69,13 +82,15 @@ const LINES_MAX: usize = 450;
 const COLUMNS_MAX: usize = 120;
 
 /// Checks everything and lists every fault found.
-pub fn run() -> Result<(), String> {
+pub(crate) fn run() -> Result<(), String> {
     let files = tracked_files()?;
     let mut faults = Vec::new();
     arrows(&mut faults)?;
     for file in &files {
         owner(file, &mut faults);
-        let Ok(text) = fs::read_to_string(file) else { continue };
+        let Ok(text) = fs::read_to_string(file) else {
+            continue;
+        };
         let name = file.to_string_lossy().into_owned();
         words(&name, &text, &mut faults);
         if name.ends_with(".rs") {
@@ -88,7 +103,11 @@ pub fn run() -> Result<(), String> {
         println!("tidy: {} files in order", files.len());
         return Ok(());
     }
-    Err(format!("{} faults\n  {}", faults.len(), faults.join("\n  ")))
+    Err(format!(
+        "{} faults\n  {}",
+        faults.len(),
+        faults.join("\n  ")
+    ))
 }
 
 fn tracked_files() -> Result<Vec<PathBuf>, String> {
@@ -97,7 +116,11 @@ fn tracked_files() -> Result<Vec<PathBuf>, String> {
         .output()
         .map_err(|error| format!("git ls-files: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(text.lines().map(PathBuf::from).filter(|path| path.exists()).collect())
+    Ok(text
+        .lines()
+        .map(PathBuf::from)
+        .filter(|path| path.exists())
+        .collect())
 }
 
 fn arrows(faults: &mut Vec<String>) -> Result<(), String> {
@@ -105,15 +128,19 @@ fn arrows(faults: &mut Vec<String>) -> Result<(), String> {
         .args(["metadata", "--format-version", "1", "--no-deps"])
         .output()
         .map_err(|error| format!("cargo metadata: {error}"))?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("cargo metadata: {error}"))?;
     let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = package["name"].as_str().unwrap_or_default();
-        let Some(allowed) = allowed.get(name) else { continue };
+        let Some(allowed) = allowed.get(name) else {
+            continue;
+        };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
             let used = dependency["name"].as_str().unwrap_or_default();
-            let Some(room) = used.strip_prefix("odeon-") else { continue };
+            let Some(room) = used.strip_prefix("odeon-") else {
+                continue;
+            };
             if dependency["kind"].is_null() && !allowed.contains(&room) {
                 faults.push(format!("{name} may not use {used}"));
             }
@@ -123,13 +150,21 @@ fn arrows(faults: &mut Vec<String>) -> Result<(), String> {
 }
 
 fn owner(file: &Path, faults: &mut Vec<String>) {
-    let Some(first) = file.components().next() else { return };
+    let Some(first) = file.components().next() else {
+        return;
+    };
     let first = first.as_os_str().to_string_lossy();
     if !first.starts_with('.') && !TOP.contains(&&*first) {
-        faults.push(format!("{}: no room at the top for '{first}'", file.display()));
+        faults.push(format!(
+            "{}: no room at the top for '{first}'",
+            file.display()
+        ));
     }
     if file.file_name().is_some_and(|name| name == "mod.rs") {
-        faults.push(format!("{}: a module is foo.rs beside foo/, never mod.rs", file.display()));
+        faults.push(format!(
+            "{}: a module is foo.rs beside foo/, never mod.rs",
+            file.display()
+        ));
     }
 }
 
@@ -160,11 +195,19 @@ fn seams(name: &str, text: &str, faults: &mut Vec<String>) {
 }
 
 fn handler(name: &str, text: &str, faults: &mut Vec<String>) {
-    let Some(file) = name.strip_prefix("broker/gateway/src/handlers/") else { return };
-    let numbered = file.as_bytes().first_chunk().is_some_and(|[a, b]| {
-        a.is_ascii_digit() && b.is_ascii_digit()
-    });
-    if numbered && !text.lines().take(20).any(|line| line.starts_with("//! | version |")) {
+    let Some(file) = name.strip_prefix("broker/gateway/src/handlers/") else {
+        return;
+    };
+    let numbered = file
+        .as_bytes()
+        .first_chunk()
+        .is_some_and(|[a, b]| a.is_ascii_digit() && b.is_ascii_digit());
+    if numbered
+        && !text
+            .lines()
+            .take(20)
+            .any(|line| line.starts_with("//! | version |"))
+    {
         faults.push(format!("{name}: opens with a table of its versions"));
     }
 }
@@ -178,9 +221,17 @@ fn sizes(name: &str, text: &str, faults: &mut Vec<String>) {
     }
     let lines = text.lines().count();
     if lines > LINES_MAX {
-        faults.push(format!("{name}: {lines} lines, more than one sitting ({LINES_MAX})"));
+        faults.push(format!(
+            "{name}: {lines} lines, more than one sitting ({LINES_MAX})"
+        ));
     }
-    if let Some(number) = text.lines().position(|line| line.chars().count() > COLUMNS_MAX) {
-        faults.push(format!("{name}:{}: longer than {COLUMNS_MAX} columns", number + 1));
+    if let Some(number) = text
+        .lines()
+        .position(|line| line.chars().count() > COLUMNS_MAX)
+    {
+        faults.push(format!(
+            "{name}:{}: longer than {COLUMNS_MAX} columns",
+            number + 1
+        ));
     }
 }

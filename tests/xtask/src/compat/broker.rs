@@ -1,0 +1,256 @@
+//! The broker under test: a node of ours, Apache Kafka, or one that runs already.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::sh::{self, Result};
+
+/// How long a broker may take to start.
+const START_LIMIT: Duration = Duration::from_secs(90);
+/// How long a broker may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// The cluster's id, where Apache Kafka wants one given.
+const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
+
+/// A broker, and the process behind it if it is ours; dropping it stops the process.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    /// `host:port` for clients.
+    pub(crate) bootstrap: String,
+    /// What clients call it, for a person.
+    pub(crate) name: &'static str,
+    /// The directory with the partitions' logs, where it is known.
+    pub(crate) data: Option<PathBuf>,
+    /// Where its output goes, request log included.
+    pub(crate) log: Option<PathBuf>,
+    child: Option<Child>,
+}
+
+impl Broker {
+    /// One that somebody else has started.
+    pub(crate) fn running(bootstrap: &str) -> Self {
+        Self {
+            bootstrap: bootstrap.to_owned(),
+            name: "the broker given",
+            data: None,
+            log: None,
+            child: None,
+        }
+    }
+
+    /// A new node of ours in a fresh directory, with its request log on.
+    pub(crate) fn odeon(binary: &Path, home: &Path, suite: &str) -> Result<Self> {
+        let folder = fresh(&home.join(format!("node-{suite}")))?;
+        let ports = free_ports()?;
+        let config = write_config(&folder, ports, ODEON_ONLY)?;
+        let log = folder.join("node.log");
+        let mut command = Command::new(binary);
+        command.args(["start", "--json", "--config"]).arg(&config);
+        command
+            .env("RUST_LOG", "info")
+            .env("ODEON_REQUEST_LOG", "1");
+        command.current_dir(&folder).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(File::create(&log)?);
+        let mut child = command
+            .spawn()
+            .map_err(|error| format!("{}: {error}", binary.display()))?;
+        let stdout = child.stdout.take().ok_or("the node has no output")?;
+        let broker = Self {
+            bootstrap: format!("127.0.0.1:{}", ports[0]),
+            name: "Odeon",
+            data: Some(folder.join("data")),
+            log: Some(log.clone()),
+            child: Some(child),
+        };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let ready: serde_json::Value = serde_json::from_str(&line)
+            .map_err(|error| format!("the node said '{line}': {error}; see {}", log.display()))?;
+        let address = ready["listeners"]["PLAINTEXT"].as_str();
+        if address != Some(&broker.bootstrap) {
+            return Err(format!("the node listens on {ready}, not {}", broker.bootstrap).into());
+        }
+        broker.wait()?;
+        Ok(broker)
+    }
+
+    /// Apache Kafka, one combined node in a fresh directory, with the same settings.
+    pub(crate) fn kafka(home: &Path) -> Result<Self> {
+        let jars = kafka_jars(home)?;
+        let folder = fresh(&home.join("node-kafka"))?;
+        let ports = free_ports()?;
+        let config = write_config(&folder, ports, KAFKA_ONLY)?;
+        let log4j = sh::root().join("tests/compat/lib/log4j2-server.xml");
+        let java = |class: &str| {
+            let mut java = Command::new("java");
+            java.args(["-Xmx700m", "-XX:+UseG1GC"]).current_dir(&folder);
+            java.arg(format!("-Dlog4j2.configurationFile={}", log4j.display()));
+            java.arg("-cp").arg(jars.join("*")).arg(class);
+            java
+        };
+        let mut format = java("kafka.tools.StorageTool");
+        format.args(["format", "-t", CLUSTER_ID, "-c"]).arg(&config);
+        sh::run(format.stdout(File::create(folder.join("format.log"))?))?;
+        let log = folder.join("node.log");
+        let mut command = java("kafka.Kafka");
+        command.arg(&config).stdin(Stdio::null());
+        command
+            .stdout(File::create(&log)?)
+            .stderr(File::create(folder.join("node.err"))?);
+        let broker = Self {
+            bootstrap: format!("127.0.0.1:{}", ports[0]),
+            name: "Apache Kafka",
+            data: Some(folder.join("data")),
+            log: Some(log),
+            child: Some(command.spawn()?),
+        };
+        broker.wait()?;
+        Ok(broker)
+    }
+
+    /// The keys of the APIs that the broker says it serves.
+    pub(crate) fn advertised(&self) -> Result<BTreeSet<i16>> {
+        let mut stream = TcpStream::connect(&self.bootstrap)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        // ApiVersions, version 0: length, key, version, correlation id, a null client id.
+        stream.write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff])?;
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        let length = usize::try_from(i32::from_be_bytes(length))?;
+        let mut body = vec![0; length.min(1 << 16)];
+        stream.read_exact(&mut body)?;
+        // Correlation id, error code, count; then key, minimum, maximum.
+        let entries = body.get(10..).unwrap_or_default().chunks_exact(6);
+        Ok(entries
+            .map(|entry| i16::from_be_bytes([entry[0], entry[1]]))
+            .collect())
+    }
+
+    /// Stops the process as a person would; says what was wrong with that, if anything.
+    pub(crate) fn stop(mut self) -> Option<String> {
+        let mut child = self.child.take()?;
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(format!("the node ended by itself: {status}"));
+        }
+        let asked = Command::new("kill").arg(child.id().to_string()).status();
+        let end = Instant::now() + STOP_LIMIT;
+        while asked.is_ok() && Instant::now() < end {
+            match child.try_wait() {
+                Ok(Some(status)) if status.success() => return None,
+                Ok(Some(status)) => return Some(format!("the node stopped with {status}")),
+                _ => sleep(Duration::from_millis(50)),
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        Some(format!("the node did not stop within {STOP_LIMIT:?}"))
+    }
+
+    fn wait(&self) -> Result<()> {
+        let end = Instant::now() + START_LIMIT;
+        while self.advertised().is_err() {
+            if Instant::now() > end {
+                let log = self.log.as_deref().unwrap_or(Path::new("its log"));
+                return Err(format!("{} did not start, see {}", self.name, log.display()).into());
+            }
+            sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Fetches Kafka's broker and tools through Maven, unless they are there.
+fn kafka_jars(home: &Path) -> Result<PathBuf> {
+    let libs = home.join("kafka/libs");
+    let done = libs.join(".done");
+    if !done.exists() {
+        let mut maven = Command::new("mvn");
+        maven.args(["-q", "-B", "dependency:copy-dependencies", "-f"]);
+        maven.arg(sh::root().join("tests/compat/lib/kafka-pom.xml"));
+        maven.arg(format!("-DoutputDirectory={}", libs.display()));
+        sh::run(&mut maven)?;
+        File::create(done)?;
+    }
+    Ok(libs)
+}
+
+fn fresh(folder: &Path) -> Result<PathBuf> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    Ok(folder.to_owned())
+}
+
+fn free_ports() -> Result<[u16; 2]> {
+    let holders = [
+        TcpListener::bind("127.0.0.1:0")?,
+        TcpListener::bind("127.0.0.1:0")?,
+    ];
+    Ok([
+        holders[0].local_addr()?.port(),
+        holders[1].local_addr()?.port(),
+    ])
+}
+
+/// What suites want of a broker, in the words of Kafka's server.properties.
+fn write_config(folder: &Path, [port, controller]: [u16; 2], more: &str) -> Result<PathBuf> {
+    let path = folder.join("server.properties");
+    let text = format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         controller.listener.names=CONTROLLER\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         log.dirs={}\n{SETTINGS}{more}",
+        folder.join("data").display()
+    );
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+const SETTINGS: &str = "\
+num.partitions=4
+auto.create.topics.enable=true
+delete.topic.enable=true
+offsets.topic.num.partitions=8
+offsets.topic.replication.factor=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+";
+
+const ODEON_ONLY: &str = "";
+
+/// What Odeon does not serve yet, so that a suite's whole count is Kafka's.
+const KAFKA_ONLY: &str = "\
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=8
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+group.coordinator.rebalance.protocols=classic,consumer,streams,share
+group.share.enable=true
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+super.users=User:ANONYMOUS
+log.cleaner.dedupe.buffer.size=16000000
+";
