@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! state.rs    what to do about an exit, a failed start, a stop: pure, no actor, no clock
-//! actor.rs    the actor around it;  shell.rs   starts, stops, timers, bookkeeping of actor ids
+//! actor.rs    the actor around it;  shell.rs   its books and hands: ids, starts, stops, timers
 //! stop.rs     stops one child: ask, wait, kill, wait
 //! spec.rs     what a child is;  options.rs  what a supervisor is
 //! handle.rs   what others hold;  tree.rs    the picture for people

@@ -4,15 +4,25 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The machine's own name, `localhost` when it has none.
 pub fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "localhost".to_owned() } else { name }
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
 }
 
 /// Raises the limit of open files to what the system allows: descriptors are cheap, running out of
 /// them is not. Gives the limit in force then, `None` for no limit.
 pub fn raise_descriptor_limit() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     if limit.current == limit.maximum || setrlimit(Resource::Nofile, raised).is_ok() {
         limit.maximum
     } else {
