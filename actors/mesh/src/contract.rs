@@ -1,4 +1,4 @@
-//! What every mesh must do, as tests that any implementation runs: [`mesh_contract!`] makes a
+//! What every mesh must do, as tests that any implementation runs: [`mesh_contract!`](crate::mesh_contract) makes a
 //! test of each function here.
 //!
 //! The functions panic where the contract is broken.
