@@ -21,10 +21,9 @@ pub use actor::{ClusterController, ControllerArguments, ControllerState};
 pub use handle::ControllerHandle;
 pub use machine::ImageStateMachine;
 pub use message::{
-    ControllerMsg,
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
-    ConfigAlteration, ConfigOperation, ConfigResult, Election, ElectionResult, FeatureUpdate,
-    FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,
+    ConfigAlteration, ConfigOperation, ConfigResult, ControllerMsg, Election, ElectionResult,
+    FeatureUpdate, FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,
     PartitionAlteration, ProducerIdBlock, Refusal, TopicCreation, TopicRef, TopicResult,
     UpdateType,
 };

@@ -32,5 +32,9 @@ pub const LATEST_METADATA_VERSION: i16 = 33;
 /// The features that this software supports, as a broker or controller registers them.
 pub fn supported_features() -> Vec<FeatureRange> {
     let (min, max) = (MIN_METADATA_VERSION, LATEST_METADATA_VERSION);
-    vec![FeatureRange { name: METADATA_VERSION_FEATURE.to_owned(), min, max }]
+    vec![FeatureRange {
+        name: METADATA_VERSION_FEATURE.to_owned(),
+        min,
+        max,
+    }]
 }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use odeon_kernel::{Rng, SharedClock, TaskGuard, Watch, spawn};
 use odeon_metadata::{MetadataImage, entry};
-use odeon_model::{ErrorCode, NodeId};
 use odeon_model::config::BrokerConfig;
+use odeon_model::{ErrorCode, NodeId};
 use odeon_quorum::{ProposeError, Proposed, Proposer, Quorum, QuorumRole};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -70,7 +70,10 @@ pub struct ControllerState {
 #[derive(Debug)]
 enum Phase {
     Standby,
-    Activating { proposer: Proposer, waiting: VecDeque<Command> },
+    Activating {
+        proposer: Proposer,
+        waiting: VecDeque<Command>,
+    },
     Active(Box<Active>),
 }
 
@@ -138,7 +141,11 @@ impl Actor for ClusterController {
                 state.activate(&myself, outcome);
             }
             Message::Flush => state.flush(&myself),
-            Message::Written { session, ticket, outcome } if session == state.session => {
+            Message::Written {
+                session,
+                ticket,
+                outcome,
+            } if session == state.session => {
                 state.written(&myself, ticket, outcome);
             }
             Message::Tick => state.tick(&myself),
@@ -181,7 +188,10 @@ impl ControllerState {
         self.session += 1;
         let (session, to) = (self.session, myself.clone());
         let proposer = self.arguments.quorum.proposer(self.role.term);
-        self.phase = Phase::Activating { proposer: proposer.clone(), waiting: VecDeque::new() };
+        self.phase = Phase::Activating {
+            proposer: proposer.clone(),
+            waiting: VecDeque::new(),
+        };
         // An entry of an earlier activation may still be on its way; ours lands behind it.
         proposer.propose(Bytes::new(), move |outcome| {
             let _ = to.cast(ControllerMsg(Message::CaughtUp { session, outcome }));
@@ -199,19 +209,31 @@ impl ControllerState {
         };
         let image = MetadataImage::clone(&self.arguments.image.get());
         let version = image.metadata_version();
-        let (oldest, newest) =
-            (odeon_metadata::MIN_METADATA_VERSION, odeon_metadata::LATEST_METADATA_VERSION);
+        let (oldest, newest) = (
+            odeon_metadata::MIN_METADATA_VERSION,
+            odeon_metadata::LATEST_METADATA_VERSION,
+        );
         if version != 0 && !(oldest..=newest).contains(&version) {
             // The state machine would have stopped at a record it does not know; a version in
             // between is refused here, before anything is written that others cannot read.
-            tracing::error!(version, oldest, newest, "this metadata.version is not supported");
+            tracing::error!(
+                version,
+                oldest,
+                newest,
+                "this metadata.version is not supported"
+            );
             return;
         }
         let records = Decisions::activate(&self.settings, &image);
         let rng = Rng::from_seed(self.arguments.rng.next_u64());
         let decisions = Decisions::new(self.settings.clone(), &image, rng, self.now());
         let shell = Shell::new(image);
-        let active = Active { proposer, decisions, shell, flush_queued: false };
+        let active = Active {
+            proposer,
+            decisions,
+            shell,
+            flush_queued: false,
+        };
         tracing::info!(term = self.role.term, "this node is the active controller");
         self.phase = Phase::Active(Box::new(active));
         self.stage(myself, records, Box::new(|_| {}));
@@ -225,7 +247,9 @@ impl ControllerState {
         match std::mem::replace(&mut self.phase, Phase::Standby) {
             Phase::Standby => {}
             Phase::Activating { waiting, .. } => {
-                waiting.into_iter().for_each(|command| command.refuse(not_controller()));
+                waiting
+                    .into_iter()
+                    .for_each(|command| command.refuse(not_controller()));
             }
             Phase::Active(active) => {
                 tracing::info!("this node is no longer the active controller");
@@ -276,7 +300,9 @@ impl ControllerState {
         records: Vec<odeon_metadata::MetadataRecord>,
         answer: Answer,
     ) {
-        let Phase::Active(active) = &mut self.phase else { return };
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
         if let Some(answer) = active.shell.stage(records, answer) {
             answer(Ok(()));
         }
@@ -287,9 +313,13 @@ impl ControllerState {
     }
 
     fn flush(&mut self, myself: &ActorRef<ControllerMsg>) {
-        let Phase::Active(active) = &mut self.phase else { return };
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
         active.flush_queued = false;
-        let Some(batch) = active.shell.take_batch() else { return };
+        let Some(batch) = active.shell.take_batch() else {
+            return;
+        };
         let mut entries = match entry::encode(&batch.records) {
             Ok(entries) => entries,
             Err(error) => {
@@ -307,9 +337,15 @@ impl ControllerState {
             active.proposer.propose(entry, |_| {});
         }
         let (session, ticket, to) = (self.session, batch.ticket, myself.clone());
-        active.proposer.propose(last.unwrap_or_default(), move |outcome| {
-            let _ = to.cast(ControllerMsg(Message::Written { session, ticket, outcome }));
-        });
+        active
+            .proposer
+            .propose(last.unwrap_or_default(), move |outcome| {
+                let _ = to.cast(ControllerMsg(Message::Written {
+                    session,
+                    ticket,
+                    outcome,
+                }));
+            });
     }
 
     fn written(&mut self, myself: &ActorRef<ControllerMsg>, ticket: Ticket, outcome: Proposed) {
@@ -317,7 +353,9 @@ impl ControllerState {
             Ok(index) => index,
             Err(error) => return self.fail(myself, &error),
         };
-        let Phase::Active(active) = &mut self.phase else { return };
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
         active.shell.appended(ticket, index);
         for answer in active.shell.committed(index).replies {
             answer(Ok(()));
@@ -326,7 +364,9 @@ impl ControllerState {
 
     fn tick(&mut self, myself: &ActorRef<ControllerMsg>) {
         let now = self.now();
-        let Phase::Active(active) = &mut self.phase else { return };
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
         let mut draft = Draft::new(active.shell.state());
         let fenced = active.decisions.fence_silent_brokers(&mut draft, now);
         if !fenced.is_empty() {
@@ -342,11 +382,17 @@ fn perhaps() -> Refusal {
 }
 
 fn not_controller() -> Refusal {
-    Refusal::new(ErrorCode::NotController, "This node is not the active controller")
+    Refusal::new(
+        ErrorCode::NotController,
+        "This node is not the active controller",
+    )
 }
 
 fn overloaded() -> Refusal {
-    Refusal::new(ErrorCode::ThrottlingQuotaExceeded, "Too many requests wait for the controller")
+    Refusal::new(
+        ErrorCode::ThrottlingQuotaExceeded,
+        "Too many requests wait for the controller",
+    )
 }
 
 /// Keeps an answer until its records are committed.
@@ -365,15 +411,25 @@ fn decide(
     command: Command,
 ) -> Answer {
     match command {
-        Command::CreateTopics { topics, validate_only, reply } => {
-            later(reply, Ok(decisions.create_topics(draft, topics, validate_only)))
-        }
+        Command::CreateTopics {
+            topics,
+            validate_only,
+            reply,
+        } => later(
+            reply,
+            Ok(decisions.create_topics(draft, topics, validate_only)),
+        ),
         Command::DeleteTopics { topics, reply } => {
             later(reply, Ok(decisions.delete_topics(draft, topics)))
         }
-        Command::CreatePartitions { topics, validate_only, reply } => {
-            later(reply, Ok(decisions.create_partitions(draft, topics, validate_only)))
-        }
+        Command::CreatePartitions {
+            topics,
+            validate_only,
+            reply,
+        } => later(
+            reply,
+            Ok(decisions.create_partitions(draft, topics, validate_only)),
+        ),
         Command::AlterConfigs { request, reply } => {
             later(reply, Ok(decisions.alter_configs(draft, request)))
         }
@@ -383,26 +439,46 @@ fn decide(
         Command::BrokerHeartbeat { request, reply } => {
             later(reply, decisions.broker_heartbeat(draft, &request, now))
         }
-        Command::BrokerDied { id, incarnation_id, reply } => {
-            later(reply, Ok(decisions.fence_dead_broker(draft, id, incarnation_id)))
-        }
+        Command::BrokerDied {
+            id,
+            incarnation_id,
+            reply,
+        } => later(
+            reply,
+            Ok(decisions.fence_dead_broker(draft, id, incarnation_id)),
+        ),
         Command::UnregisterBroker { id, reply } => {
             later(reply, decisions.unregister_broker(draft, id))
         }
         Command::AlterPartition { request, reply } => {
             later(reply, decisions.alter_partition(draft, &request))
         }
-        Command::ElectLeaders { election, partitions, reply } => {
-            later(reply, Ok(decisions.elect_leaders(draft, election, partitions)))
-        }
+        Command::ElectLeaders {
+            election,
+            partitions,
+            reply,
+        } => later(
+            reply,
+            Ok(decisions.elect_leaders(draft, election, partitions)),
+        ),
         Command::AllocateProducerIds { broker, reply } => {
-            let own = || (own_id, draft.image.broker(own_id).map_or(-1, |broker| broker.epoch));
+            let own = || {
+                (
+                    own_id,
+                    draft.image.broker(own_id).map_or(-1, |broker| broker.epoch),
+                )
+            };
             let (id, epoch) = broker.unwrap_or_else(own);
             later(reply, decisions.allocate_producer_ids(draft, id, epoch))
         }
-        Command::UpdateFeatures { updates, validate_only, reply } => {
-            later(reply, Ok(decisions.update_features(draft, &updates, validate_only)))
-        }
+        Command::UpdateFeatures {
+            updates,
+            validate_only,
+            reply,
+        } => later(
+            reply,
+            Ok(decisions.update_features(draft, &updates, validate_only)),
+        ),
     }
 }
 

@@ -47,7 +47,12 @@ impl ControllerHandle {
         topics: Vec<NewTopic>,
         validate_only: bool,
     ) -> Result<Vec<TopicCreation>, Refusal> {
-        self.ask(|reply| Command::CreateTopics { topics, validate_only, reply }).await
+        self.ask(|reply| Command::CreateTopics {
+            topics,
+            validate_only,
+            reply,
+        })
+        .await
     }
 
     /// Deletes topics. The answers are in the order of the request.
@@ -55,7 +60,8 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`].
     pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Vec<TopicResult>, Refusal> {
-        self.ask(|reply| Command::DeleteTopics { topics, reply }).await
+        self.ask(|reply| Command::DeleteTopics { topics, reply })
+            .await
     }
 
     /// Adds partitions to topics. The answers are in the order of the request.
@@ -67,7 +73,12 @@ impl ControllerHandle {
         topics: Vec<NewPartitions>,
         validate_only: bool,
     ) -> Result<Vec<TopicResult>, Refusal> {
-        self.ask(|reply| Command::CreatePartitions { topics, validate_only, reply }).await
+        self.ask(|reply| Command::CreatePartitions {
+            topics,
+            validate_only,
+            reply,
+        })
+        .await
     }
 
     /// Changes configurations. The answers are in the order of the request.
@@ -75,7 +86,8 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`].
     pub async fn alter_configs(&self, request: AlterConfigs) -> Result<Vec<ConfigResult>, Refusal> {
-        self.ask(|reply| Command::AlterConfigs { request, reply }).await
+        self.ask(|reply| Command::AlterConfigs { request, reply })
+            .await
     }
 
     /// Registers a broker and answers its epoch. The same incarnation may ask again.
@@ -88,7 +100,11 @@ impl ControllerHandle {
         &self,
         request: BrokerRegistration,
     ) -> Result<BrokerEpoch, Refusal> {
-        self.ask(|reply| Command::RegisterBroker { request: Box::new(request), reply }).await
+        self.ask(|reply| Command::RegisterBroker {
+            request: Box::new(request),
+            reply,
+        })
+        .await
     }
 
     /// Says that a broker lives, and what it wants.
@@ -99,7 +115,8 @@ impl ControllerHandle {
         &self,
         request: BrokerHeartbeat,
     ) -> Result<HeartbeatReply, Refusal> {
-        self.ask(|reply| Command::BrokerHeartbeat { request, reply }).await
+        self.ask(|reply| Command::BrokerHeartbeat { request, reply })
+            .await
     }
 
     /// Tells that a broker's process is proved to be gone. It is fenced at once, unless another
@@ -108,7 +125,12 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`].
     pub async fn broker_died(&self, id: NodeId, incarnation_id: Uuid) -> Result<bool, Refusal> {
-        self.ask(|reply| Command::BrokerDied { id, incarnation_id, reply }).await
+        self.ask(|reply| Command::BrokerDied {
+            id,
+            incarnation_id,
+            reply,
+        })
+        .await
     }
 
     /// Forgets a broker for good.
@@ -116,7 +138,8 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`]; and [`ErrorCode::BrokerIdNotRegistered`].
     pub async fn unregister_broker(&self, id: NodeId) -> Result<(), Refusal> {
-        self.ask(|reply| Command::UnregisterBroker { id, reply }).await
+        self.ask(|reply| Command::UnregisterBroker { id, reply })
+            .await
     }
 
     /// Changes the ISR of partitions that a broker leads. The answers are in the order of the
@@ -128,7 +151,8 @@ impl ControllerHandle {
         &self,
         request: AlterPartition,
     ) -> Result<Vec<Result<AlteredPartition, ErrorCode>>, Refusal> {
-        self.ask(|reply| Command::AlterPartition { request, reply }).await
+        self.ask(|reply| Command::AlterPartition { request, reply })
+            .await
     }
 
     /// Elects leaders; with `None` for all partitions that need it, and the answers are those.
@@ -140,7 +164,12 @@ impl ControllerHandle {
         election: Election,
         partitions: Option<Vec<(String, PartitionId)>>,
     ) -> Result<Vec<ElectionResult>, Refusal> {
-        self.ask(|reply| Command::ElectLeaders { election, partitions, reply }).await
+        self.ask(|reply| Command::ElectLeaders {
+            election,
+            partitions,
+            reply,
+        })
+        .await
     }
 
     /// Gives this node's own broker a block of producer ids that nobody else ever gets.
@@ -148,7 +177,11 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`]; and [`ErrorCode::StaleBrokerEpoch`] before it has registered.
     pub async fn allocate_producer_ids(&self) -> Result<ProducerIdBlock, Refusal> {
-        self.ask(|reply| Command::AllocateProducerIds { broker: None, reply }).await
+        self.ask(|reply| Command::AllocateProducerIds {
+            broker: None,
+            reply,
+        })
+        .await
     }
 
     /// Gives another broker a block of producer ids that nobody else ever gets.
@@ -161,7 +194,8 @@ impl ControllerHandle {
         broker_epoch: BrokerEpoch,
     ) -> Result<ProducerIdBlock, Refusal> {
         let broker = Some((broker_id, broker_epoch));
-        self.ask(|reply| Command::AllocateProducerIds { broker, reply }).await
+        self.ask(|reply| Command::AllocateProducerIds { broker, reply })
+            .await
     }
 
     /// Sets feature levels, all or none. The answers are in the order of the request.
@@ -173,7 +207,12 @@ impl ControllerHandle {
         updates: Vec<FeatureUpdate>,
         validate_only: bool,
     ) -> Result<Vec<FeatureUpdateResult>, Refusal> {
-        self.ask(|reply| Command::UpdateFeatures { updates, validate_only, reply }).await
+        self.ask(|reply| Command::UpdateFeatures {
+            updates,
+            validate_only,
+            reply,
+        })
+        .await
     }
 
     async fn ask<T: Send + 'static>(

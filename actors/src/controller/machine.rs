@@ -35,7 +35,11 @@ impl StateMachine for ImageStateMachine {
         };
         let ignored = self.image.apply_entry(&records, Position { index, term });
         if ignored > 0 {
-            tracing::warn!(index, ignored, "metadata records refer to nothing and were ignored");
+            tracing::warn!(
+                index,
+                ignored,
+                "metadata records refer to nothing and were ignored"
+            );
         }
         self.view.publish(self.image.clone());
     }

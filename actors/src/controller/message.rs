@@ -400,9 +400,16 @@ pub(super) enum Message {
 #[derive(Debug)]
 pub(super) enum Command {
     /// Create topics.
-    CreateTopics { topics: Vec<NewTopic>, validate_only: bool, reply: Reply<Vec<TopicCreation>> },
+    CreateTopics {
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+        reply: Reply<Vec<TopicCreation>>,
+    },
     /// Delete topics.
-    DeleteTopics { topics: Vec<TopicRef>, reply: Reply<Vec<TopicResult>> },
+    DeleteTopics {
+        topics: Vec<TopicRef>,
+        reply: Reply<Vec<TopicResult>>,
+    },
     /// Add partitions.
     CreatePartitions {
         topics: Vec<NewPartitions>,
@@ -410,13 +417,26 @@ pub(super) enum Command {
         reply: Reply<Vec<TopicResult>>,
     },
     /// Change configurations.
-    AlterConfigs { request: AlterConfigs, reply: Reply<Vec<ConfigResult>> },
+    AlterConfigs {
+        request: AlterConfigs,
+        reply: Reply<Vec<ConfigResult>>,
+    },
     /// Register a broker.
-    RegisterBroker { request: Box<BrokerRegistration>, reply: Reply<BrokerEpoch> },
+    RegisterBroker {
+        request: Box<BrokerRegistration>,
+        reply: Reply<BrokerEpoch>,
+    },
     /// A broker lives.
-    BrokerHeartbeat { request: BrokerHeartbeat, reply: Reply<HeartbeatReply> },
+    BrokerHeartbeat {
+        request: BrokerHeartbeat,
+        reply: Reply<HeartbeatReply>,
+    },
     /// A broker's process is gone.
-    BrokerDied { id: NodeId, incarnation_id: Uuid, reply: Reply<bool> },
+    BrokerDied {
+        id: NodeId,
+        incarnation_id: Uuid,
+        reply: Reply<bool>,
+    },
     /// Forget a broker.
     UnregisterBroker { id: NodeId, reply: Reply<()> },
     /// Change ISRs.

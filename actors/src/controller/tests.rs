@@ -9,6 +9,7 @@ use odeon_model::{ErrorCode, NodeId, Uuid};
 use super::message::*;
 use super::state::{ControllerSettings, Decisions, Draft};
 
+mod actor;
 mod brokers;
 mod configs;
 mod invariants;
