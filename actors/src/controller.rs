@@ -12,18 +12,20 @@
 //!   begins again from what is committed, after an entry of its own has been.
 
 mod actor;
+mod dispatch;
 mod handle;
 mod machine;
 mod message;
 mod state;
+mod vocabulary;
 
 pub use actor::{ClusterController, ControllerArguments, ControllerState};
 pub use handle::ControllerHandle;
 pub use machine::ImageStateMachine;
 pub use message::{
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
-    ConfigAlteration, ConfigOperation, ConfigResult, ControllerMsg, Election, ElectionResult,
-    FeatureUpdate, FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,
+    ConfigAlteration, ConfigOperation, ConfigResult, Election, ElectionResult, FeatureUpdate,
+    FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,
     PartitionAlteration, ProducerIdBlock, Refusal, TopicCreation, TopicRef, TopicResult,
     UpdateType,
 };
@@ -31,6 +33,7 @@ pub use state::{
     AlterConfigPolicy, ControllerSettings, CreateTopicPolicy, MAX_PARTITIONS_PER_REQUEST,
     PRODUCER_ID_BLOCK, check_topic_name, topic_name_problem,
 };
+pub use vocabulary::ControllerMsg;
 
 #[cfg(test)]
 mod tests;

@@ -1,1 +1,7 @@
-//! (being built)
+//! Odeon: a Kafka-compatible broker built of actors.
+//!
+//! [`Node`] is a whole node: the binary `odeon` runs one, and a service or a test may embed one.
+
+mod node;
+
+pub use node::{Node, NodeError, NodeOptions};

@@ -6,11 +6,11 @@ use odeon_kernel::{Slot, SlotError};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId, PartitionId, Uuid};
 
 use super::message::{
-    AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration, Command,
-    ConfigResult, ControllerMsg, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult,
-    HeartbeatReply, Message, NewPartitions, NewTopic, ProducerIdBlock, Refusal, Reply,
-    TopicCreation, TopicRef, TopicResult,
+    AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
+    ConfigResult, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult, HeartbeatReply,
+    NewPartitions, NewTopic, ProducerIdBlock, Refusal, TopicCreation, TopicRef, TopicResult,
 };
+use super::vocabulary::{Command, ControllerMsg, Message, Reply};
 
 /// How long a caller waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -3,6 +3,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `topics` | CreateTopics, DeleteTopics, CreatePartitions |
+//! | `assignment` | replicas as a client assigned them |
 //! | `names` | which topic names are legal |
 //! | `placement` | which brokers hold a new partition |
 //! | `configs` | IncrementalAlterConfigs, AlterConfigs |
@@ -22,9 +23,11 @@ use odeon_metadata::{MIN_METADATA_VERSION, MetadataImage, MetadataRecord};
 use odeon_model::config::{BrokerLayers, ConfigMap, Value, find_topic, validate};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId};
 
-use super::message::{NewTopic, Now, Refusal};
+use super::message::{NewTopic, Refusal};
+use super::vocabulary::Now;
 use crate::shell::ReplicatedState;
 
+mod assignment;
 mod brokers;
 mod cluster;
 mod configs;

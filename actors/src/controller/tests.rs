@@ -8,10 +8,12 @@ use odeon_model::{ErrorCode, NodeId, Uuid};
 
 use super::message::*;
 use super::state::{ControllerSettings, Decisions, Draft};
+use super::vocabulary::Now;
 
 mod actor;
 mod brokers;
 mod configs;
+mod elections;
 mod invariants;
 mod topics;
 

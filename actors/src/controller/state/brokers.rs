@@ -7,9 +7,8 @@ use odeon_schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRec
 
 use super::elections::BrokerChange;
 use super::{Decisions, Draft};
-use crate::controller::message::{
-    BrokerHeartbeat, BrokerRegistration, HeartbeatReply, Now, Refusal,
-};
+use crate::controller::message::{BrokerHeartbeat, BrokerRegistration, HeartbeatReply, Refusal};
+use crate::controller::vocabulary::Now;
 
 /// The most endpoints, features or directories that a registration may name.
 const MAX_LIST: usize = 1_000;

@@ -1,14 +1,13 @@
 //! CreateTopics, DeleteTopics, CreatePartitions. Kafka: `ReplicationControlManager`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use odeon_metadata::{
-    ConfigResource, LeaderRecoveryState, MetadataImage, PartitionImage, directory,
-};
+use odeon_metadata::{ConfigResource, MetadataImage};
 use odeon_model::config::{ConfigMap, describe_topic, validate_topic};
-use odeon_model::{ErrorCode, NodeId, PartitionId, TopicId, Uuid};
+use odeon_model::{ErrorCode, NodeId, TopicId, Uuid};
 use odeon_schema::metadata::{ConfigRecord, RemoveTopicRecord, TopicRecord};
 
+use super::assignment::{check_assignment, manual, new_partitions};
 use super::names::{METADATA_TOPIC, can_collide, collide, topic_name_problem};
 use super::placement::place;
 use super::{Decisions, Draft};
@@ -379,113 +378,6 @@ fn check_name(image: &MetadataImage, name: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(ErrorCode::InvalidTopicException, message));
     }
     Ok(())
-}
-
-/// The replicas of each partition as the client assigned them.
-fn manual(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<NodeId>>, Refusal> {
-    let counted = |what| {
-        let message =
-            format!("A manual partition assignment was specified, but {what} was not set to -1.");
-        Err(Refusal::new(ErrorCode::InvalidRequest, message))
-    };
-    if topic.replication_factor != -1 {
-        return counted("replication factor");
-    }
-    if topic.num_partitions != -1 {
-        return counted("numPartitions");
-    }
-    let invalid = |message: String| Refusal::new(ErrorCode::InvalidReplicaAssignment, message);
-    let mut by_index: BTreeMap<PartitionId, &Vec<NodeId>> = BTreeMap::new();
-    let mut factor = None;
-    for (index, replicas) in &topic.assignments {
-        if by_index.insert(*index, replicas).is_some() {
-            return Err(invalid(format!(
-                "Found multiple manual partition assignments for partition {index}"
-            )));
-        }
-        check_assignment(image, replicas, factor)?;
-        factor = Some(replicas.len());
-    }
-    if !by_index.keys().copied().eq((0..).take(by_index.len())) {
-        return Err(invalid(
-            "partitions should be a consecutive 0-based integer sequence".into(),
-        ));
-    }
-    Ok(by_index.into_values().cloned().collect())
-}
-
-fn check_assignment(
-    image: &MetadataImage,
-    replicas: &[NodeId],
-    factor: Option<usize>,
-) -> Result<(), Refusal> {
-    let invalid = |what: String| {
-        let message = format!("The manual partition assignment includes {what}");
-        Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message))
-    };
-    if replicas.is_empty() {
-        return invalid("an empty replica list.".to_owned());
-    }
-    let mut seen = HashSet::new();
-    for id in replicas {
-        if image.broker(*id).is_none() {
-            return invalid(format!("broker {id}, but no such broker is registered."));
-        }
-        if !seen.insert(*id) {
-            return invalid(format!("the broker {id} more than once."));
-        }
-    }
-    match factor {
-        Some(factor) if factor != replicas.len() => invalid(format!(
-            "a partition with {} replica(s), but this is not consistent with previous partitions, \
-             which have {factor} replica(s).",
-            replicas.len()
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// New partitions: the live replicas are in sync, the first of them leads.
-fn new_partitions(
-    image: &MetadataImage,
-    assignments: &[Vec<NodeId>],
-) -> Result<Vec<PartitionImage>, Refusal> {
-    let new = |(index, replicas): (usize, &Vec<NodeId>)| {
-        let isr: Vec<NodeId> = replicas
-            .iter()
-            .copied()
-            .filter(|id| image.is_active(*id))
-            .collect();
-        let Some(leader) = isr.first().copied() else {
-            let message = format!(
-                "All brokers specified in the manual partition assignment for partition {index} \
-                 are fenced or in controlled shutdown."
-            );
-            return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
-        };
-        Ok(PartitionImage {
-            replicas: replicas.clone(),
-            directories: replicas
-                .iter()
-                .map(|id| default_directory(image, *id))
-                .collect(),
-            isr,
-            leader,
-            leader_recovery_state: LeaderRecoveryState::Recovered,
-            leader_epoch: 0,
-            partition_epoch: 0,
-            ..PartitionImage::default()
-        })
-    };
-    assignments.iter().enumerate().map(new).collect()
-}
-
-/// A broker with one directory has no choice.
-fn default_directory(image: &MetadataImage, id: NodeId) -> Uuid {
-    match image.broker(id).map(|broker| &broker.log_dirs[..]) {
-        Some([only]) => *only,
-        _ => directory::UNASSIGNED,
-    }
 }
 
 /// The resource of a topic that must exist. For the other decisions.

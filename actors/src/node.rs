@@ -1,0 +1,94 @@
+//! What the edge holds of a node: its views, its handles, its settings. Cheap to clone.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use odeon_kernel::{Blocking, SharedClock, Watch};
+use odeon_log::LogManager;
+use odeon_metadata::MetadataImage;
+use odeon_model::config::{BrokerConfig, ConfigMap, TopicConfig};
+use odeon_model::{NodeId, Uuid};
+use odeon_quorum::Quorum;
+pub use odeon_quorum::ReplicaProgress;
+
+use crate::controller::{ControllerHandle, InternalTopic};
+use crate::coordinators::GroupRouter;
+use crate::partition::RoutingTable;
+use crate::producer_ids::ProducerIds;
+use crate::settings;
+
+/// The name of the topic that keeps the groups' state.
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// What the edge holds of a node.
+#[derive(Debug, Clone)]
+pub struct NodeHandle(Arc<NodeParts>);
+
+/// The parts of a [`NodeHandle`].
+#[derive(Debug)]
+pub struct NodeParts {
+    /// This node's id.
+    pub node_id: NodeId,
+    /// The cluster's id.
+    pub cluster_id: Arc<str>,
+    /// This process's incarnation.
+    pub incarnation_id: Uuid,
+    /// The node's settings as they were at the start.
+    pub config: Arc<BrokerConfig>,
+    /// The same as text, for describing them.
+    pub properties: Arc<ConfigMap>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Where blocking work goes.
+    pub blocking: Blocking,
+    /// The newest committed metadata.
+    pub image: Watch<MetadataImage>,
+    /// The partitions led here.
+    pub routing: Arc<RoutingTable>,
+    /// The cluster's controller.
+    pub controller: ControllerHandle,
+    /// The group coordinators led here.
+    pub groups: Arc<GroupRouter>,
+    /// The log directories.
+    pub logs: Arc<LogManager>,
+    /// The metadata quorum.
+    pub quorum: Quorum,
+    /// The producer ids that this node may hand out.
+    pub producer_ids: ProducerIds,
+}
+
+impl NodeHandle {
+    /// Puts the parts together.
+    pub fn new(parts: NodeParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// A topic's settings as they hold on this node now.
+    pub fn topic_config(&self, topic: &str) -> TopicConfig {
+        settings::topic_config(&self.image.get(), self.node_id, &self.properties, topic)
+    }
+}
+
+impl NodeParts {
+    /// How an internal topic of this name is made, if it is one that a node makes for itself.
+    pub fn internal_topic(&self, name: &str) -> Option<InternalTopic> {
+        let offsets = &self.config.offsets;
+        (name == OFFSETS_TOPIC).then(|| InternalTopic {
+            num_partitions: offsets.topic_num_partitions,
+            replication_factor: offsets.topic_replication_factor,
+            configs: vec![
+                ("cleanup.policy".to_owned(), "compact".to_owned()),
+                ("compression.type".to_owned(), "producer".to_owned()),
+                ("segment.bytes".to_owned(), offsets.topic_segment_bytes.to_string()),
+            ],
+        })
+    }
+}
+
+impl Deref for NodeHandle {
+    type Target = NodeParts;
+
+    fn deref(&self) -> &NodeParts {
+        &self.0
+    }
+}

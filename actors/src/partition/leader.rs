@@ -1,0 +1,37 @@
+//! PartitionLeader: the one writer of a partition on this node, for the length of one leader epoch.
+//!
+//! - **Supervised by** `Replicas`. A restart takes a new lease on the log in the same epoch; if the
+//!   log ends before what was published, the restart is refused and the controller must raise the epoch.
+//! - **Owns** the log's writer lease, the pending acknowledgements and the high watermark.
+//! - **Receives** appends from connections and coordinators, record deletion from the admin handlers,
+//!   configuration from the broker actor, upkeep from the storage timer.
+//! - **Publishes** a [`super::PartitionView`]; fetches read that and never pass through here.
+//!
+//! The mailbox is the batch: the first append of a group casts `Flush` to the actor itself, so the
+//! write takes all appends that were queued until then, and one sync covers every write that was
+//! made while the sync before it ran.
+
+mod actor;
+mod handle;
+mod message;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use odeon_kernel::Slot;
+use odeon_kernel::supervisor::{ChildSpec, Restart};
+
+pub use actor::LeaderArguments;
+pub use handle::LeaderHandle;
+pub use message::{Acks, AppendError, Appended, LeaderStatus, Origin};
+
+/// The child that leads a partition, and the handle to it. It is restarted within its epoch; how
+/// often is its supervisor's intensity to decide.
+pub fn child(arguments: LeaderArguments) -> (ChildSpec, LeaderHandle) {
+    let slot = Slot::new(arguments.clock.clone());
+    let name = format!("{}-{}", arguments.view.topic, arguments.view.partition);
+    let spec = ChildSpec::actor(name, Restart::Permanent, &slot, move || {
+        (actor::PartitionLeader, arguments.clone())
+    });
+    (spec, LeaderHandle::new(slot))
+}

@@ -1,0 +1,370 @@
+//! The effects of a PartitionLeader: staging, writing, syncing, answering.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use odeon_kernel::{Blocking, SharedClock, spawn};
+use odeon_log::{Lease, Log, LogError, LogWriter, Staged, SyncDone};
+use odeon_model::config::{Durability, TopicConfig};
+use odeon_model::{ErrorCode, LeaderEpoch, NodeId, Offset};
+use odeon_records::{PreparedBatch, TimestampType};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::message::{Acks, AppendError, AppendReply, Appended, LeaderMsg, LeaderStatus, Origin};
+use super::state::LeaderState;
+use crate::partition::log_error_code;
+use crate::partition::view::PartitionView;
+use crate::settings::log_config;
+
+/// The actor. See [`super`].
+#[derive(Debug)]
+pub(super) struct PartitionLeader;
+
+/// What a leader is started with; the same for each restart within the epoch.
+#[derive(Debug, Clone)]
+pub struct LeaderArguments {
+    /// This node.
+    pub node_id: NodeId,
+    /// The partition's log.
+    pub log: Log,
+    /// The epoch to lead in.
+    pub leader_epoch: LeaderEpoch,
+    /// Counts the starts within the epoch, so that each takes a newer lease.
+    pub incarnations: Arc<AtomicU64>,
+    /// What readers see; it outlives a restart.
+    pub view: Arc<PartitionView>,
+    /// The in-sync replicas.
+    pub isr: Vec<NodeId>,
+    /// The topic's settings.
+    pub config: Arc<TopicConfig>,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
+    /// Where syncs run.
+    pub blocking: Blocking,
+    /// Time.
+    pub clock: SharedClock,
+}
+
+/// A batch that was staged and not written yet.
+#[derive(Debug)]
+struct Unwritten {
+    acks: Acks,
+    appended: Appended,
+    reply: AppendReply,
+}
+
+/// An acknowledgement that is owed.
+#[derive(Debug)]
+struct Owed {
+    appended: Appended,
+    reply: AppendReply,
+}
+
+/// A running leader.
+#[derive(Debug)]
+pub(super) struct Leading {
+    arguments: LeaderArguments,
+    writer: LogWriter,
+    decide: LeaderState<Owed>,
+    unwritten: Vec<Unwritten>,
+    /// When the next upkeep is due that this actor arranged itself.
+    returns_at: Option<Duration>,
+}
+
+#[ractor::async_trait]
+impl Actor for PartitionLeader {
+    type Msg = LeaderMsg;
+    type State = Leading;
+    type Arguments = LeaderArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LeaderMsg>,
+        arguments: LeaderArguments,
+    ) -> Result<Leading, ActorProcessingErr> {
+        let incarnation = arguments.incarnations.fetch_add(1, Ordering::AcqRel);
+        let lease = Lease { leader_epoch: arguments.leader_epoch, incarnation };
+        let log = arguments.log.clone();
+        log.set_config(log_config(&arguments.config, arguments.producer_id_expiration_ms));
+        let mut writer = log.take_lease(lease)?;
+        writer.begin_epoch()?;
+        let offsets = log.view();
+        if offsets.log_end() < arguments.view.high_watermark() {
+            // What readers have seen is gone: only a new epoch may tell them so.
+            return Err("the log ends below its published high watermark".into());
+        }
+        let decide = LeaderState::new(
+            arguments.isr.clone(),
+            usize::try_from(arguments.config.min_insync_replicas).unwrap_or(1),
+            arguments.config.durability,
+            offsets.log_end(),
+            offsets.flushed(),
+        );
+        let mut leading = Leading { arguments, writer, decide, unwritten: Vec::new(), returns_at: None };
+        leading.publish();
+        leading.sync(&myself);
+        Ok(leading)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<LeaderMsg>,
+        message: LeaderMsg,
+        state: &mut Leading,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            LeaderMsg::Append { batch, acks, origin, reply } => {
+                state.append(&myself, *batch, acks, origin, reply);
+            }
+            LeaderMsg::Flush => state.flush(&myself)?,
+            LeaderMsg::Synced(done) => state.synced(&myself, done)?,
+            LeaderMsg::DeleteRecords { before_offset, reply } => {
+                let _ = reply.send(state.delete_records(before_offset));
+            }
+            LeaderMsg::Configure(config) => state.configure(&myself, config),
+            LeaderMsg::SetIsr(isr) => {
+                state.decide.set_isr(isr);
+                state.publish();
+            }
+            LeaderMsg::Maintain => state.maintain(&myself)?,
+            LeaderMsg::Status(reply) => {
+                let _ = reply.send(state.status());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Leading {
+    fn append(
+        &mut self,
+        myself: &ActorRef<LeaderMsg>,
+        mut batch: PreparedBatch,
+        acks: Acks,
+        origin: Origin,
+        reply: AppendReply,
+    ) {
+        if let Err(code) = self.decide.admit(acks) {
+            let _ = reply.send(Err(code.into()));
+            return;
+        }
+        let log_append_time_ms = self.stamp(&mut batch);
+        let staged = match self.writer.stage(batch, origin.into()) {
+            Ok(staged) => staged,
+            Err(error) => {
+                let _ = reply.send(Err(refusal(&error)));
+                return;
+            }
+        };
+        let appended = self.appended(staged, log_append_time_ms);
+        self.unwritten.push(Unwritten { acks, appended, reply });
+        if self.unwritten.len() == 1 {
+            // Lands behind all appends that are queued now: they become one write.
+            let _ = myself.cast(LeaderMsg::Flush);
+        }
+    }
+
+    /// The append time of a `LogAppendTime` batch is set here, where the order is decided.
+    fn stamp(&self, batch: &mut PreparedBatch) -> i64 {
+        if batch.header().timestamp_type() != TimestampType::LogAppendTime {
+            return -1;
+        }
+        batch.header().max_timestamp
+    }
+
+    fn appended(&self, staged: Staged, log_append_time_ms: i64) -> Appended {
+        Appended {
+            base_offset: staged.base_offset,
+            last_offset: staged.last_offset,
+            log_append_time_ms,
+            log_start_offset: self.arguments.log.view().log_start(),
+            duplicate: staged.duplicate,
+        }
+    }
+
+    fn flush(&mut self, myself: &ActorRef<LeaderMsg>) -> Result<(), LogError> {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        let written = match self.writer.write() {
+            Ok(written) => written,
+            Err(error) => {
+                let refusal = refusal(&error);
+                for Unwritten { reply, .. } in unwritten {
+                    let _ = reply.send(Err(refusal.clone()));
+                }
+                return self.survivable(error);
+            }
+        };
+        self.decide.written(written.log_end);
+        for Unwritten { acks, appended, reply } in unwritten {
+            match acks {
+                Acks::All => self.decide.wait(appended.last_offset, Owed { appended, reply }),
+                Acks::None | Acks::Leader => {
+                    let _ = reply.send(Ok(appended));
+                }
+            }
+        }
+        self.publish();
+        if written.rolls > 0 {
+            self.start_sync(myself)?;
+        }
+        self.sync(myself);
+        Ok(())
+    }
+
+    /// A full disk refuses this write only; everything else ends the actor, whose supervisor decides.
+    fn survivable(&mut self, error: LogError) -> Result<(), LogError> {
+        tracing::error!(
+            topic = &*self.arguments.view.topic,
+            partition = self.arguments.view.partition,
+            %error,
+            "a write failed"
+        );
+        if error.takes_dir_offline() || matches!(error, LogError::Fenced { .. }) {
+            self.refuse_all(&refusal(&error));
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn refuse_all(&mut self, refusal: &AppendError) {
+        for owed in self.decide.abandon() {
+            let _ = owed.reply.send(Err(refusal.clone()));
+        }
+    }
+
+    /// Starts a sync if this topic's durability asks for one and none runs.
+    fn sync(&mut self, myself: &ActorRef<LeaderMsg>) {
+        if self.decide.wants_sync()
+            && let Err(error) = self.start_sync(myself)
+        {
+            tracing::error!(%error, "a sync could not start");
+            myself.stop(Some("its log failed".into()));
+        }
+    }
+
+    fn start_sync(&mut self, myself: &ActorRef<LeaderMsg>) -> Result<(), LogError> {
+        let Some(job) = self.writer.sync_job()? else { return Ok(()) };
+        self.decide.sync_started();
+        let (blocking, myself) = (self.arguments.blocking, myself.clone());
+        spawn(async move {
+            let done = blocking.run(move || job.run()).await;
+            let _ = myself.cast(LeaderMsg::Synced(done));
+        });
+        Ok(())
+    }
+
+    fn synced(&mut self, myself: &ActorRef<LeaderMsg>, done: SyncDone) -> Result<(), LogError> {
+        match self.writer.complete_sync(done) {
+            Ok(flushed) => self.decide.synced(flushed),
+            Err(error) => {
+                self.refuse_all(&refusal(&error));
+                return Err(error);
+            }
+        }
+        self.publish();
+        self.sync(myself);
+        Ok(())
+    }
+
+    /// Publishes the high watermark and answers those whose wait is over.
+    fn publish(&mut self) {
+        let done: Vec<_> = self.decide.advance().collect();
+        let high_watermark = self.decide.high_watermark();
+        self.arguments.log.view().set_high_watermark(high_watermark);
+        self.arguments.view.publish_high_watermark(high_watermark);
+        for Owed { appended, reply } in done {
+            let _ = reply.send(Ok(appended));
+        }
+    }
+
+    fn delete_records(&mut self, before_offset: Offset) -> Result<Offset, ErrorCode> {
+        let high_watermark = self.decide.high_watermark();
+        let target = if before_offset == -1 { high_watermark } else { before_offset };
+        if target < 0 || target > high_watermark {
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
+        let deleted = self.writer.delete_records(target, high_watermark);
+        let log_start = deleted.map_err(|error| log_error_code(&error))?;
+        self.arguments.view.signal.notify();
+        Ok(log_start)
+    }
+
+    fn configure(&mut self, myself: &ActorRef<LeaderMsg>, config: Arc<TopicConfig>) {
+        let log = &self.arguments.log;
+        log.set_config(log_config(&config, self.arguments.producer_id_expiration_ms));
+        let min_insync = usize::try_from(config.min_insync_replicas).unwrap_or(1);
+        self.decide.configure(min_insync, config.durability);
+        self.arguments.view.configure(&config);
+        self.arguments.config = config;
+        self.publish();
+        self.sync(myself);
+    }
+
+    fn maintain(&mut self, myself: &ActorRef<LeaderMsg>) -> Result<(), LogError> {
+        let clock = self.arguments.clock.clone();
+        let (now_ms, now) = (clock.now_ms(), clock.monotonic());
+        self.writer.expire_producers(now_ms)?;
+        let high_watermark = self.decide.high_watermark();
+        let retained = self.writer.apply_retention(now_ms, now, high_watermark)?;
+        if retained.segments > 0 {
+            tracing::info!(
+                topic = &*self.arguments.view.topic,
+                partition = self.arguments.view.partition,
+                segments = retained.segments,
+                bytes = retained.bytes,
+                log_start = retained.log_start,
+                "retention removed segments"
+            );
+        }
+        self.writer.run_deletions(now)?;
+        self.writer.trim()?;
+        self.return_for_deletions(myself, now)?;
+        if self.arguments.config.durability == Durability::PageCache {
+            self.start_sync(myself)?;
+        }
+        Ok(())
+    }
+
+    /// Comes back when the files of removed segments are due, unless that is arranged already.
+    fn return_for_deletions(
+        &mut self,
+        myself: &ActorRef<LeaderMsg>,
+        now: Duration,
+    ) -> Result<(), LogError> {
+        let Some(due) = self.writer.next_deletion()? else { return Ok(()) };
+        if self.returns_at.is_some_and(|at| at > now) {
+            return Ok(());
+        }
+        self.returns_at = Some(due);
+        let sleep = self.arguments.clock.sleep(due.saturating_sub(now));
+        let myself = myself.clone();
+        spawn(async move {
+            sleep.await;
+            let _ = myself.cast(LeaderMsg::Maintain);
+        });
+        Ok(())
+    }
+
+    fn status(&self) -> LeaderStatus {
+        LeaderStatus {
+            leader_epoch: self.arguments.leader_epoch,
+            isr: self.decide.isr().to_vec(),
+            pending_acks: self.decide.pending_acks(),
+            producers: self.writer.producers().unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Origin> for odeon_log::Origin {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Client => Self::Client,
+            Origin::Coordinator => Self::Coordinator,
+        }
+    }
+}
+
+fn refusal(error: &LogError) -> AppendError {
+    AppendError { code: log_error_code(error), message: Some(error.to_string()) }
+}

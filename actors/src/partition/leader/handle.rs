@@ -1,0 +1,74 @@
+//! What others hold of a PartitionLeader.
+
+use std::sync::Arc;
+
+use odeon_kernel::Slot;
+use odeon_model::config::TopicConfig;
+use odeon_model::{ErrorCode, NodeId, Offset};
+use odeon_records::PreparedBatch;
+use tokio::sync::oneshot;
+
+use super::message::{Acks, AppendError, Appended, LeaderMsg, LeaderStatus, Origin};
+
+/// A replaceable handle: it reaches whichever incarnation of the leader runs now. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LeaderHandle {
+    slot: Slot<LeaderMsg>,
+}
+
+impl LeaderHandle {
+    pub(super) fn new(slot: Slot<LeaderMsg>) -> Self {
+        Self { slot }
+    }
+
+    /// Queues a batch behind those queued before it. The answer comes when the acknowledgement that
+    /// `acks` asks for is reached. A receiver that ends without an answer means that the outcome is
+    /// unknown: the batch may or may not be written.
+    pub fn append(
+        &self,
+        batch: PreparedBatch,
+        acks: Acks,
+        origin: Origin,
+    ) -> oneshot::Receiver<Result<Appended, AppendError>> {
+        let (reply, receiver) = oneshot::channel();
+        // Refused sends drop the reply, which says "unknown"; the client retries.
+        let _ = self.slot.cast(LeaderMsg::Append { batch: Box::new(batch), acks, origin, reply });
+        receiver
+    }
+
+    /// Moves the log start offset to `before_offset`, or to the high watermark for -1.
+    ///
+    /// # Errors
+    /// `OFFSET_OUT_OF_RANGE` beyond the high watermark, `NOT_LEADER_OR_FOLLOWER` when no leader runs.
+    pub async fn delete_records(&self, before_offset: Offset) -> Result<Offset, ErrorCode> {
+        self.ask(|reply| LeaderMsg::DeleteRecords { before_offset, reply })
+            .await
+            .unwrap_or(Err(ErrorCode::NotLeaderOrFollower))
+    }
+
+    /// The leader's own account of itself, `None` when none runs.
+    pub async fn status(&self) -> Option<LeaderStatus> {
+        self.ask(LeaderMsg::Status).await
+    }
+
+    /// Rolls, deletes and trims what is due.
+    pub(crate) fn maintain(&self) {
+        let _ = self.slot.cast(LeaderMsg::Maintain);
+    }
+
+    /// Takes over changed settings.
+    pub(crate) fn configure(&self, config: Arc<TopicConfig>) {
+        let _ = self.slot.cast(LeaderMsg::Configure(config));
+    }
+
+    /// Takes over a changed ISR.
+    pub(crate) fn set_isr(&self, isr: Vec<NodeId>) {
+        let _ = self.slot.cast(LeaderMsg::SetIsr(isr));
+    }
+
+    async fn ask<R>(&self, message: impl FnOnce(oneshot::Sender<R>) -> LeaderMsg) -> Option<R> {
+        let (reply, receiver) = oneshot::channel();
+        self.slot.cast(message(reply)).ok()?;
+        receiver.await.ok()
+    }
+}

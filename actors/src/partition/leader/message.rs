@@ -1,0 +1,112 @@
+//! What a PartitionLeader understands.
+
+use std::sync::Arc;
+
+use odeon_log::{ProducerStates, SyncDone};
+use odeon_model::config::TopicConfig;
+use odeon_model::{ErrorCode, NodeId, Offset};
+use odeon_records::PreparedBatch;
+use tokio::sync::oneshot;
+
+/// What a producer waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acks {
+    /// Nothing (`acks=0`).
+    None,
+    /// The leader's write (`acks=1`).
+    Leader,
+    /// Every in-sync replica, durably unless the topic says otherwise (`acks=all`).
+    All,
+}
+
+/// Who appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A client's Produce request.
+    Client,
+    /// A coordinator, to its internal topic.
+    Coordinator,
+}
+
+/// Where a batch landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of its first record.
+    pub base_offset: Offset,
+    /// The offset of its last record.
+    pub last_offset: Offset,
+    /// The append time in milliseconds with `LogAppendTime`, else -1.
+    pub log_append_time_ms: i64,
+    /// The partition's log start offset.
+    pub log_start_offset: Offset,
+    /// Whether the batch had been appended before (idempotence): the offsets are the original's.
+    pub duplicate: bool,
+}
+
+/// Why a batch was not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendError {
+    /// Kafka's error code.
+    pub code: ErrorCode,
+    /// Details for the producer.
+    pub message: Option<String>,
+}
+
+impl From<ErrorCode> for AppendError {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, message: None }
+    }
+}
+
+/// A leader's own account of itself.
+#[derive(Debug, Clone)]
+pub struct LeaderStatus {
+    /// Its epoch.
+    pub leader_epoch: i32,
+    /// The in-sync replicas.
+    pub isr: Vec<NodeId>,
+    /// Acknowledgements it owes.
+    pub pending_acks: usize,
+    /// Producers with state, for DescribeProducers.
+    pub producers: ProducerStates,
+}
+
+/// Where an append's answer goes.
+pub(super) type AppendReply = oneshot::Sender<Result<Appended, AppendError>>;
+
+/// The vocabulary. `Flush` and `Synced` are the actor's own.
+#[derive(Debug)]
+pub(super) enum LeaderMsg {
+    /// Append one batch.
+    Append {
+        /// The checked batch, boxed to keep the mailbox small.
+        batch: Box<PreparedBatch>,
+        /// What the sender waits for.
+        acks: Acks,
+        /// Who sends.
+        origin: Origin,
+        /// Where the answer goes.
+        reply: AppendReply,
+    },
+    /// Write all that was staged.
+    Flush,
+    /// A sync ended.
+    Synced(SyncDone),
+    /// Move the log start offset up; -1 means the high watermark. Answers the new log start.
+    DeleteRecords {
+        /// The first offset to keep.
+        before_offset: Offset,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Offset, ErrorCode>>,
+    },
+    /// The topic's configuration changed.
+    Configure(Arc<TopicConfig>),
+    /// The in-sync replicas changed.
+    SetIsr(Vec<NodeId>),
+    /// Roll, delete and trim what is due.
+    Maintain,
+    /// Tell about yourself.
+    Status(oneshot::Sender<LeaderStatus>),
+}
+
+impl ractor::Message for LeaderMsg {}

@@ -1,0 +1,107 @@
+//! What a PartitionLeader publishes: fetches, offset look-ups and metadata read this.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use odeon_kernel::signal::Signal;
+use odeon_log::LogReader;
+use odeon_model::config::TopicConfig;
+use odeon_model::{LeaderEpoch, Offset, PartitionId, TopicId};
+use odeon_records::ValidationRules;
+
+use crate::settings::validation_rules;
+
+/// A read-only view on a partition that this node leads, for the length of one leader epoch.
+///
+/// `log_start <= last_stable <= high_watermark <= log_end` holds at every moment.
+#[derive(Debug)]
+pub struct PartitionView {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The topic's id.
+    pub topic_id: TopicId,
+    /// The partition's index.
+    pub partition: PartitionId,
+    /// The epoch this view belongs to.
+    pub leader_epoch: LeaderEpoch,
+    /// The log, for reading.
+    pub reader: LogReader,
+    /// Notified when an offset moved or the view was closed.
+    pub signal: Signal,
+    high_watermark: AtomicI64,
+    closed: AtomicBool,
+    rules: RwLock<ValidationRules>,
+}
+
+impl PartitionView {
+    pub(crate) fn new(
+        topic: Arc<str>,
+        topic_id: TopicId,
+        partition: PartitionId,
+        leader_epoch: LeaderEpoch,
+        reader: LogReader,
+        config: &TopicConfig,
+    ) -> Self {
+        Self {
+            topic,
+            topic_id,
+            partition,
+            leader_epoch,
+            reader,
+            signal: Signal::new(),
+            high_watermark: AtomicI64::new(0),
+            closed: AtomicBool::new(false),
+            rules: RwLock::new(validation_rules(config)),
+        }
+    }
+
+    /// What a batch sent now, by this version of Produce, is checked against.
+    pub fn rules(&self, now_ms: i64, api_version: i16) -> ValidationRules {
+        let rules = *self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        ValidationRules { now_ms, api_version, ..rules }
+    }
+
+    /// The offset behind the last record that consumers may see.
+    pub fn high_watermark(&self) -> Offset {
+        self.high_watermark.load(Ordering::Acquire).max(self.reader.view().log_start())
+    }
+
+    /// The offset behind the last record that `read_committed` consumers may see.
+    pub fn last_stable_offset(&self) -> Offset {
+        // Without transactions nothing is ever undecided.
+        self.high_watermark()
+    }
+
+    /// The first offset that is still there.
+    pub fn log_start_offset(&self) -> Offset {
+        self.reader.view().log_start()
+    }
+
+    /// The offset of the next record.
+    pub fn log_end_offset(&self) -> Offset {
+        self.reader.view().log_end()
+    }
+
+    /// Whether the leader of this epoch is gone: whoever waits must ask for the route again.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Takes over changed settings.
+    pub(crate) fn configure(&self, config: &TopicConfig) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = validation_rules(config);
+    }
+
+    /// Moves the high watermark up and wakes whoever waits.
+    pub(crate) fn publish_high_watermark(&self, offset: Offset) {
+        if self.high_watermark.fetch_max(offset, Ordering::AcqRel) < offset {
+            self.signal.notify();
+        }
+    }
+
+    /// Ends the view and wakes whoever waits.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.signal.notify();
+    }
+}

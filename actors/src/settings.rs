@@ -1,0 +1,98 @@
+//! A topic's settings, from the metadata image to what the log and the record checks want.
+
+use odeon_log::{LogConfig, SyncMode};
+use odeon_metadata::{ConfigResource, Configs, MetadataImage};
+use odeon_model::NodeId;
+use odeon_model::config::{
+    BrokerLayers, ConfigMap, Durability, TimestampType, TopicCompression, TopicConfig,
+};
+use odeon_records::{Codec, Compression, Limits, TargetCompression, ValidationRules};
+
+/// A resource's settings as plain text.
+pub fn config_map(configs: Option<&Configs>) -> ConfigMap {
+    let pairs = configs.into_iter().flatten();
+    pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+/// What is set on a broker at run time, its own settings first, then those for all brokers.
+pub fn dynamic_layers(image: &MetadataImage, node: NodeId) -> (ConfigMap, ConfigMap) {
+    (
+        config_map(image.config(&ConfigResource::broker(node))),
+        config_map(image.config(&ConfigResource::default_broker())),
+    )
+}
+
+/// A topic's settings as they hold on `node`: its own, then the broker's, then Kafka's defaults.
+pub fn topic_config(
+    image: &MetadataImage,
+    node: NodeId,
+    statics: &ConfigMap,
+    topic: &str,
+) -> TopicConfig {
+    let (dynamic_broker, dynamic_default) = dynamic_layers(image, node);
+    let layers = BrokerLayers {
+        dynamic_broker: &dynamic_broker,
+        dynamic_default: &dynamic_default,
+        statics,
+    };
+    let overrides = config_map(image.config(&ConfigResource::topic(topic)));
+    TopicConfig::resolve(&overrides, layers)
+}
+
+/// What the log needs of a topic's settings.
+pub fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig {
+    let size = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
+    LogConfig {
+        segment_bytes: size(topic.segment_bytes),
+        segment_ms: topic.segment_ms,
+        segment_jitter_ms: topic.segment_jitter_ms,
+        index_interval_bytes: size(topic.index_interval_bytes),
+        segment_index_bytes: size(topic.segment_index_bytes),
+        retention_ms: topic.retention_ms,
+        retention_bytes: topic.retention_bytes,
+        delete: topic.cleanup_policy.delete,
+        file_delete_delay_ms: topic.file_delete_delay_ms,
+        producer_id_expiration_ms,
+        sync: match topic.durability {
+            Durability::Fsync => SyncMode::Durable,
+            Durability::PageCache => SyncMode::PageCache,
+        },
+        ..LogConfig::default()
+    }
+}
+
+/// What a Produce request is checked against, but for the time and the request's version.
+pub fn validation_rules(topic: &TopicConfig) -> ValidationRules {
+    let size = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
+    ValidationRules {
+        timestamp_type: match topic.message_timestamp_type {
+            TimestampType::CreateTime => odeon_records::TimestampType::CreateTime,
+            TimestampType::LogAppendTime => odeon_records::TimestampType::LogAppendTime,
+        },
+        before_max_ms: topic.message_timestamp_before_max_ms,
+        after_max_ms: topic.message_timestamp_after_max_ms,
+        compacted: topic.cleanup_policy.compact,
+        target: target(topic.compression),
+        max_message_bytes: size(topic.max_message_bytes),
+        max_segment_bytes: size(topic.segment_bytes),
+        limits: Limits {
+            max_record_bytes: size(topic.max_decompressed_message_bytes),
+            ..Limits::default()
+        },
+        ..ValidationRules::default()
+    }
+}
+
+fn target(compression: TopicCompression) -> TargetCompression {
+    let codec = |compression, level| {
+        TargetCompression::Codec(Codec { compression, level })
+    };
+    match compression {
+        TopicCompression::Producer => TargetCompression::Producer,
+        TopicCompression::Uncompressed => codec(Compression::None, None),
+        TopicCompression::Gzip(level) => codec(Compression::Gzip, Some(level).filter(|l| *l >= 0)),
+        TopicCompression::Snappy => codec(Compression::Snappy, None),
+        TopicCompression::Lz4(level) => codec(Compression::Lz4, Some(level)),
+        TopicCompression::Zstd(level) => codec(Compression::Zstd, Some(level)),
+    }
+}

@@ -1,0 +1,307 @@
+//! Fetch (key 1).
+//!
+//! | version | what it brought |
+//! |---|---|
+//! | 4 | the oldest served: isolation level, last stable offset, aborted transactions |
+//! | 5 | log start offset |
+//! | 7 | incremental sessions (KIP-227) |
+//! | 9 | current leader epoch (KIP-320) |
+//! | 10 | zstd |
+//! | 11 | rack (KIP-392) |
+//! | 12 | flexible; last fetched epoch, diverging epoch |
+//! | 13 | topics by id (KIP-516) |
+//! | 15 | replica state (KIP-903) |
+//! | 16 | node endpoints (KIP-951) |
+//! | 17 | directory id (KIP-853) |
+//! | 18 | high watermark of a replica (KIP-1166) |
+//!
+//! Deviations: a fetch below version 10 that meets a zstd batch is answered with the batch, where
+//! Kafka down-converts or refuses. Replicas do not fetch through this API.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use odeon_actors::partition::PartitionView;
+use odeon_kernel::signal::Waiter;
+use odeon_model::ErrorCode;
+use odeon_protocol::messages::fetch_response::{
+    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+};
+use odeon_protocol::messages::{FetchRequest, FetchResponse};
+
+use super::lookup;
+use crate::authorizer::Operation;
+use crate::context::RequestContext;
+use crate::session::{Plan, SessionRequest, Told, TopicRef, Wanted};
+
+/// The versions served.
+pub const VERSIONS: RangeInclusive<i16> = 4..=18;
+
+/// Answers a fetch, waiting until there is enough, something went wrong, or the time is over.
+pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchResponse {
+    let limits = Limits {
+        max_bytes: usize::try_from(
+            i64::from(request.max_bytes).min(context.node().config.network.fetch_max_bytes),
+        )
+        .unwrap_or(0),
+        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
+        committed: request.isolation_level == 1,
+    };
+    let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let plan = match context.gateway.fetch_sessions.plan(session_request(context, request), context.now_ms()) {
+        Ok(plan) => plan,
+        Err(code) => return FetchResponse { error_code: code.code(), ..Default::default() },
+    };
+    let mut reading = Reading::resolve(context, plan, limits);
+    reading.until_enough(context, max_wait).await;
+    reading.answer(context)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    max_bytes: usize,
+    min_bytes: usize,
+    committed: bool,
+}
+
+fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRequest {
+    let uses_ids = context.api_version >= 13;
+    let wanted = request
+        .topics
+        .into_iter()
+        .flat_map(|topic| {
+            let topic_ref = TopicRef { name: topic.topic, id: topic.topic_id };
+            topic.partitions.into_iter().map(move |partition| Wanted {
+                topic: topic_ref.clone(),
+                partition: partition.partition,
+                fetch_offset: partition.fetch_offset,
+                max_bytes: partition.partition_max_bytes,
+                current_leader_epoch: partition.current_leader_epoch,
+                last_fetched_epoch: partition.last_fetched_epoch,
+            })
+        })
+        .collect();
+    let forgotten = request
+        .forgotten_topics_data
+        .into_iter()
+        .flat_map(|topic| {
+            let topic_ref = TopicRef { name: topic.topic, id: topic.topic_id };
+            topic.partitions.into_iter().map(move |partition| (topic_ref.clone(), partition))
+        })
+        .collect();
+    let (session_id, session_epoch) = (request.session_id, request.session_epoch);
+    SessionRequest { session_id, session_epoch, uses_ids, wanted, forgotten }
+}
+
+/// One partition of a fetch.
+#[derive(Debug)]
+struct Part {
+    wanted: Wanted,
+    view: Result<Arc<PartitionView>, ErrorCode>,
+    read: Read,
+}
+
+/// What reading a partition gave.
+#[derive(Debug, Default)]
+struct Read {
+    error: Option<ErrorCode>,
+    records: Bytes,
+    diverging: Option<(i32, i64)>,
+    offsets: Told,
+}
+
+#[derive(Debug)]
+struct Reading {
+    plan: Plan,
+    limits: Limits,
+    parts: Vec<Part>,
+}
+
+impl Reading {
+    fn resolve(context: &RequestContext, mut plan: Plan, limits: Limits) -> Self {
+        let image = context.node().image.get();
+        let parts = std::mem::take(&mut plan.wanted)
+            .into_iter()
+            .map(|wanted| {
+                let view = lookup::topic(&image, &wanted.topic.name, wanted.topic.id).and_then(|topic| {
+                    if !context.allows_topic(Operation::Read, &topic.name) {
+                        return Err(ErrorCode::TopicAuthorizationFailed);
+                    }
+                    let route = lookup::route(context, &topic, wanted.partition)?;
+                    lookup::check_epoch(wanted.current_leader_epoch, route.view.leader_epoch)?;
+                    Ok(route.view)
+                });
+                Part { wanted, view, read: Read::default() }
+            })
+            .collect();
+        Self { plan, limits, parts }
+    }
+
+    async fn until_enough(&mut self, context: &RequestContext, max_wait: Duration) {
+        let mut deadline = context.node().clock.sleep(max_wait);
+        loop {
+            // Registered before reading, so that nothing that is written meanwhile is missed.
+            let views: Vec<_> =
+                self.parts.iter().filter_map(|part| part.view.as_ref().ok().cloned()).collect();
+            let mut waiter = Waiter::with_capacity(views.len());
+            for view in &views {
+                waiter.register(&view.signal);
+            }
+            let (bytes, urgent) = self.read_all();
+            if urgent || bytes >= self.limits.min_bytes || max_wait.is_zero() || self.parts.is_empty() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = waiter.wait() => {}
+                () = &mut deadline => return,
+            }
+        }
+    }
+
+    /// Reads every partition; returns the bytes read and whether the answer must go at once.
+    fn read_all(&mut self) -> (usize, bool) {
+        let mut total = 0;
+        let mut urgent = false;
+        for part in &mut self.parts {
+            let left = self.limits.max_bytes.saturating_sub(total);
+            part.read = match &part.view {
+                Ok(view) => read_one(view, &part.wanted, self.limits, left, total == 0),
+                Err(code) => Read { error: Some(*code), ..Read::default() },
+            };
+            total += part.read.records.len();
+            urgent |= part.read.error.is_some() || part.read.diverging.is_some();
+        }
+        (total, urgent)
+    }
+
+    fn answer(self, context: &RequestContext) -> FetchResponse {
+        let mut response =
+            FetchResponse { session_id: self.plan.session_id, ..Default::default() };
+        let mut endpoints = Vec::new();
+        for part in self.parts {
+            let Part { wanted, read, .. } = part;
+            let told =
+                Told { error_code: read.error.map_or(0, ErrorCode::code), ..read.offsets };
+            if !self.plan.must_tell(&wanted.topic, wanted.partition, told, !read.records.is_empty()) {
+                continue;
+            }
+            let data = partition_data(context, &wanted, read, told, &mut endpoints);
+            match response.responses.last_mut() {
+                Some(last) if last.topic == wanted.topic.name && last.topic_id == wanted.topic.id => {
+                    last.partitions.push(data);
+                }
+                _ => response.responses.push(FetchableTopicResponse {
+                    topic: wanted.topic.name,
+                    topic_id: wanted.topic.id,
+                    partitions: vec![data],
+                    ..Default::default()
+                }),
+            }
+        }
+        if context.api_version >= 16 {
+            response.node_endpoints = node_endpoints(context, &endpoints);
+        }
+        response
+    }
+}
+
+fn read_one(
+    view: &PartitionView,
+    wanted: &Wanted,
+    limits: Limits,
+    left_bytes: usize,
+    first: bool,
+) -> Read {
+    let high_watermark = view.high_watermark();
+    let last_stable_offset = view.last_stable_offset();
+    let offsets = Told {
+        high_watermark,
+        last_stable_offset,
+        log_start_offset: view.log_start_offset(),
+        error_code: 0,
+    };
+    let refuse = |code| Read { error: Some(code), offsets, ..Read::default() };
+    if view.is_closed() {
+        return refuse(ErrorCode::NotLeaderOrFollower);
+    }
+    if wanted.last_fetched_epoch >= 0 {
+        let end = view.reader.end_offset_for_epoch(wanted.last_fetched_epoch);
+        match end {
+            None => return refuse(ErrorCode::OffsetOutOfRange),
+            Some((epoch, end))
+                if epoch < wanted.last_fetched_epoch || end < wanted.fetch_offset =>
+            {
+                return Read { diverging: Some((epoch, end)), offsets, ..Read::default() };
+            }
+            Some(_) => {}
+        }
+    }
+    if wanted.fetch_offset < offsets.log_start_offset || wanted.fetch_offset > view.log_end_offset() {
+        return refuse(ErrorCode::OffsetOutOfRange);
+    }
+    let bound = if limits.committed { last_stable_offset } else { high_watermark };
+    let max_bytes = left_bytes.min(usize::try_from(wanted.max_bytes).unwrap_or(0));
+    if wanted.fetch_offset >= bound || (max_bytes == 0 && !first) {
+        return Read { offsets, ..Read::default() };
+    }
+    match view.reader.read(wanted.fetch_offset, max_bytes, bound, first) {
+        Ok(read) => Read { records: read.records, offsets, ..Read::default() },
+        Err(error) => {
+            tracing::warn!(topic = &*view.topic, partition = view.partition, %error, "a read failed");
+            refuse(super::lookup::log_error(&error))
+        }
+    }
+}
+
+fn partition_data(
+    context: &RequestContext,
+    wanted: &Wanted,
+    read: Read,
+    told: Told,
+    endpoints: &mut Vec<i32>,
+) -> PartitionData {
+    let mut data = PartitionData {
+        partition_index: wanted.partition,
+        error_code: told.error_code,
+        high_watermark: if read.error.is_some() { -1 } else { told.high_watermark },
+        last_stable_offset: if read.error.is_some() { -1 } else { told.last_stable_offset },
+        log_start_offset: if read.error.is_some() { -1 } else { told.log_start_offset },
+        aborted_transactions: None,
+        preferred_read_replica: -1,
+        records: Some(read.records),
+        ..Default::default()
+    };
+    if let Some((epoch, end_offset)) = read.diverging {
+        data.diverging_epoch = EpochEndOffset { epoch, end_offset, ..Default::default() };
+    }
+    if matches!(read.error, Some(ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)) {
+        let image = context.node().image.get();
+        if let Ok(topic) = lookup::topic(&image, &wanted.topic.name, wanted.topic.id) {
+            let leader = lookup::leader(&topic, wanted.partition);
+            data.current_leader = LeaderIdAndEpoch {
+                leader_id: leader.id,
+                leader_epoch: leader.epoch,
+                ..Default::default()
+            };
+            if leader.id >= 0 && !endpoints.contains(&leader.id) {
+                endpoints.push(leader.id);
+            }
+        }
+    }
+    data
+}
+
+fn node_endpoints(context: &RequestContext, nodes: &[i32]) -> Vec<NodeEndpoint> {
+    let image = context.node().image.get();
+    nodes
+        .iter()
+        .filter_map(|node_id| {
+            let (host, port, rack) = lookup::endpoint(&image, *node_id, &context.peer.listener)?;
+            Some(NodeEndpoint { node_id: *node_id, host, port, rack, ..Default::default() })
+        })
+        .collect()
+}
+

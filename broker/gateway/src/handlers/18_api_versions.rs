@@ -1,0 +1,104 @@
+//! ApiVersions (key 18).
+//!
+//! | version | what it brought |
+//! |---|---|
+//! | 0 | the oldest served |
+//! | 1 | throttle time |
+//! | 3 | flexible; client software name and version (KIP-511); features |
+//! | 4 | minimum feature level 0 (KIP-584) |
+//! | 5 | cluster and node checked (KIP-1242) |
+//!
+//! A version that is not served is answered in version 0 with UNSUPPORTED_VERSION and the range of
+//! this API, so that the client can ask again. The response's header never has tagged fields.
+//!
+//! Deviations: none known.
+
+use std::ops::RangeInclusive;
+
+use odeon_model::ErrorCode;
+use odeon_protocol::ApiKey;
+use odeon_protocol::messages::api_versions_response::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
+use odeon_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+
+use crate::context::RequestContext;
+use crate::dispatch::{APIS, versions_of};
+
+/// The versions served.
+pub const VERSIONS: RangeInclusive<i16> = 0..=4;
+
+/// Names what this node serves.
+pub async fn handle(context: &RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse {
+    let named = !request.client_software_name.is_empty() && !request.client_software_version.is_empty();
+    if context.api_version >= 3
+        && !(named && software(&request.client_software_name) && software(&request.client_software_version))
+    {
+        return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..all(context) };
+    }
+    all(context)
+}
+
+/// The name and version of a client's software: letters, digits, dots and dashes (KIP-511).
+fn software(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    text.chars().all(inner)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+fn all(context: &RequestContext) -> ApiVersionsResponse {
+    let image = context.node().image.get();
+    let mut api_keys: Vec<_> = APIS
+        .iter()
+        .map(|(key, versions)| row(*key, versions))
+        // Produce is advertised from 0 on, as Kafka does: some clients look for that.
+        .chain(std::iter::once(row(ApiKey::Produce, &(0..=*super::produce::VERSIONS.end()))))
+        .collect();
+    api_keys.sort_by_key(|row| row.api_key);
+    let zero_allowed = context.api_version >= 4;
+    ApiVersionsResponse {
+        api_keys,
+        supported_features: odeon_metadata::supported_features()
+            .into_iter()
+            .filter(|feature| zero_allowed || feature.min > 0)
+            .map(|feature| SupportedFeatureKey {
+                name: feature.name,
+                min_version: feature.min,
+                max_version: feature.max,
+                ..Default::default()
+            })
+            .collect(),
+        finalized_features_epoch: i64::try_from(image.position().index).unwrap_or(-1),
+        finalized_features: image
+            .features()
+            .filter(|(_, level)| *level > 0)
+            .map(|(name, level)| FinalizedFeatureKey {
+                name: name.to_string(),
+                max_version_level: level,
+                min_version_level: level,
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    }
+}
+
+fn row(key: ApiKey, versions: &RangeInclusive<i16>) -> ApiVersion {
+    ApiVersion {
+        api_key: key as i16,
+        min_version: *versions.start(),
+        max_version: *versions.end(),
+        ..Default::default()
+    }
+}
+
+/// The answer to a version of ApiVersions that is not served, in version 0.
+pub fn unsupported() -> ApiVersionsResponse {
+    let versions = versions_of(ApiKey::ApiVersions).unwrap_or(VERSIONS);
+    ApiVersionsResponse {
+        error_code: ErrorCode::UnsupportedVersion.code(),
+        api_keys: vec![row(ApiKey::ApiVersions, &versions)],
+        ..Default::default()
+    }
+}

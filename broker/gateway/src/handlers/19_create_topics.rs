@@ -1,0 +1,129 @@
+//! CreateTopics (key 19).
+//!
+//! | version | what it brought |
+//! |---|---|
+//! | 2 | the oldest served |
+//! | 4 | -1 for the default number of partitions and replicas (KIP-464) |
+//! | 5 | flexible; partitions, replicas and configs in the answer (KIP-525) |
+//! | 7 | topic id (KIP-516) |
+//!
+//! Deviations: none known.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use odeon_actors::controller::{NewTopic, TopicCreation};
+use odeon_model::ErrorCode;
+use odeon_protocol::messages::create_topics_request::CreatableTopic;
+use odeon_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult,
+};
+use odeon_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
+
+use crate::authorizer::Operation;
+use crate::context::RequestContext;
+
+/// The versions served.
+pub const VERSIONS: RangeInclusive<i16> = 2..=7;
+
+/// Creates topics; each has its own answer, in the order of the request.
+pub async fn handle(context: &RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let may_create_all = context.allows_cluster(Operation::Create);
+    let mut named: HashMap<String, usize> = HashMap::new();
+    for topic in &request.topics {
+        *named.entry(topic.name.clone()).or_default() += 1;
+    }
+    let mut results: Vec<CreatableTopicResult> = Vec::with_capacity(request.topics.len());
+    let (mut wanted, mut places) = (Vec::new(), Vec::new());
+    for topic in request.topics {
+        let twice = named.get(&topic.name).copied().unwrap_or(0) > 1;
+        let name = topic.name.clone();
+        if twice {
+            // A topic that is named twice is answered once.
+            if results.iter().all(|result| result.name != name) {
+                let message = "Duplicate topic name.";
+                results.push(refused(name, ErrorCode::InvalidRequest, Some(message.to_owned())));
+            }
+        } else if !may_create_all && !context.allows_topic(Operation::Create, &name) {
+            results.push(refused(name, ErrorCode::TopicAuthorizationFailed, None));
+        } else if name == "__cluster_metadata" {
+            let message = format!("Creation of internal topic {name} is prohibited.");
+            results.push(refused(name, ErrorCode::InvalidRequest, Some(message)));
+        } else {
+            places.push(results.len());
+            results.push(refused(name, ErrorCode::UnknownServerError, None));
+            wanted.push(new_topic(topic));
+        }
+    }
+    if !wanted.is_empty() {
+        match context.node().controller.create_topics(wanted, request.validate_only).await {
+            Ok(created) => {
+                for (place, created) in places.into_iter().zip(created) {
+                    if let Some(result) = results.get_mut(place) {
+                        *result = answer(context, created);
+                    }
+                }
+            }
+            Err(refusal) => {
+                for place in places {
+                    if let Some(result) = results.get_mut(place) {
+                        let name = std::mem::take(&mut result.name);
+                        *result = refused(name, refusal.code, refusal.message.clone());
+                    }
+                }
+            }
+        }
+    }
+    CreateTopicsResponse { topics: results, ..Default::default() }
+}
+
+fn new_topic(topic: CreatableTopic) -> NewTopic {
+    let assignments = topic.assignments.into_iter().map(|a| (a.partition_index, a.broker_ids));
+    NewTopic {
+        name: topic.name,
+        num_partitions: topic.num_partitions,
+        replication_factor: topic.replication_factor,
+        assignments: assignments.collect(),
+        configs: topic.configs.into_iter().map(|config| (config.name, config.value)).collect(),
+    }
+}
+
+fn refused(name: String, code: ErrorCode, message: Option<String>) -> CreatableTopicResult {
+    CreatableTopicResult {
+        name,
+        error_code: code.code(),
+        error_message: Some(message.unwrap_or_else(|| code.message().to_owned())),
+        num_partitions: -1,
+        replication_factor: -1,
+        configs: Some(Vec::new()),
+        ..Default::default()
+    }
+}
+
+fn answer(context: &RequestContext, created: TopicCreation) -> CreatableTopicResult {
+    if created.error.is_error() {
+        return refused(created.name, created.error, created.message);
+    }
+    let mut result = CreatableTopicResult {
+        topic_id: created.topic_id,
+        num_partitions: created.num_partitions,
+        replication_factor: created.replication_factor,
+        ..Default::default()
+    };
+    if context.allows_topic(Operation::DescribeConfigs, &created.name) {
+        let configs = created.configs.into_iter().map(|config| CreatableTopicConfigs {
+            name: config.name.to_string(),
+            value: config.value,
+            read_only: config.read_only,
+            config_source: config.source.code(),
+            is_sensitive: config.is_sensitive,
+            ..Default::default()
+        });
+        result.configs = Some(configs.collect());
+    } else {
+        result.topic_config_error_code = ErrorCode::TopicAuthorizationFailed.code();
+        (result.num_partitions, result.replication_factor) = (-1, -1);
+    }
+    result.name = created.name;
+    result
+}

@@ -1,0 +1,68 @@
+//! CreatePartitions (key 37).
+//!
+//! | version | what it brought |
+//! |---|---|
+//! | 0 | the oldest served |
+//! | 2 | flexible |
+//! | 3 | mutation quotas (KIP-599) |
+//!
+//! Deviations: none known.
+
+use std::ops::RangeInclusive;
+
+use odeon_actors::controller::NewPartitions;
+use odeon_model::ErrorCode;
+use odeon_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
+use odeon_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
+
+use crate::authorizer::Operation;
+use crate::context::RequestContext;
+
+/// The versions served.
+pub const VERSIONS: RangeInclusive<i16> = 0..=3;
+
+/// Adds partitions to topics; each has its own answer.
+pub async fn handle(
+    context: &RequestContext,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
+    let mut results = Vec::with_capacity(request.topics.len());
+    let mut wanted = Vec::new();
+    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    for topic in request.topics {
+        if names.iter().filter(|name| **name == topic.name).count() > 1 {
+            if results.iter().all(|r: &CreatePartitionsTopicResult| r.name != topic.name) {
+                let message = Some("Duplicate topic name.".to_owned());
+                results.push(result(topic.name, ErrorCode::InvalidRequest, message));
+            }
+        } else if !context.allows_topic(Operation::Alter, &topic.name) {
+            results.push(result(topic.name, ErrorCode::TopicAuthorizationFailed, None));
+        } else {
+            let assignments = topic.assignments.map(|assignments| {
+                assignments.into_iter().map(|assignment| assignment.broker_ids).collect()
+            });
+            wanted.push(NewPartitions { name: topic.name, count: topic.count, assignments });
+        }
+    }
+    if !wanted.is_empty() {
+        let asked: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
+        match context.node().controller.create_partitions(wanted, request.validate_only).await {
+            Ok(done) => results.extend(
+                asked.into_iter().zip(done).map(|(name, one)| result(name, one.error, one.message)),
+            ),
+            Err(refusal) => results.extend(
+                asked.into_iter().map(|name| result(name, refusal.code, refusal.message.clone())),
+            ),
+        }
+    }
+    CreatePartitionsResponse { results, ..Default::default() }
+}
+
+fn result(name: String, code: ErrorCode, message: Option<String>) -> CreatePartitionsTopicResult {
+    CreatePartitionsTopicResult {
+        name,
+        error_code: code.code(),
+        error_message: message.or_else(|| code.is_error().then(|| code.message().to_owned())),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,72 @@
+//! DescribeCluster (key 60).
+//!
+//! | version | what it brought |
+//! |---|---|
+//! | 0 | the oldest served (KIP-700) |
+//! | 1 | endpoint type: brokers or controllers (KIP-919) |
+//! | 2 | fenced brokers on request (KIP-1073) |
+//!
+//! Deviations: none known.
+
+use std::ops::RangeInclusive;
+
+use odeon_model::ErrorCode;
+use odeon_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use odeon_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
+
+use super::{lookup, metadata};
+use crate::authorizer::{Operation, Resource, ResourceKind};
+use crate::context::RequestContext;
+
+/// The versions served.
+pub const VERSIONS: RangeInclusive<i16> = 0..=2;
+
+const BROKERS: i8 = 1;
+
+/// Describes the cluster's nodes.
+pub async fn handle(
+    context: &RequestContext,
+    request: DescribeClusterRequest,
+) -> DescribeClusterResponse {
+    let refuse = |code: ErrorCode, message: &str| DescribeClusterResponse {
+        error_code: code.code(),
+        error_message: Some(message.to_owned()),
+        endpoint_type: request.endpoint_type,
+        controller_id: -1,
+        cluster_authorized_operations: i32::MIN,
+        ..Default::default()
+    };
+    if context.api_version >= 1 && request.endpoint_type != BROKERS {
+        return if request.endpoint_type == 2 {
+            refuse(ErrorCode::MismatchedEndpointType, "This endpoint describes brokers.")
+        } else {
+            refuse(ErrorCode::UnsupportedEndpointType, "Unsupported endpoint type.")
+        };
+    }
+    let image = context.node().image.get();
+    let brokers = image
+        .brokers()
+        .filter(|broker| request.include_fenced_brokers || !broker.fenced)
+        .filter_map(|broker| {
+            let broker_id = broker.id;
+            let found = lookup::endpoint(&image, broker_id, &context.peer.listener);
+            let (host, port, rack) = found?;
+            let is_fenced = broker.fenced;
+            Some(DescribeClusterBroker { broker_id, host, port, rack, is_fenced, ..Default::default() })
+        })
+        .collect();
+    let with_operations =
+        request.include_cluster_authorized_operations && context.allows_cluster(Operation::Describe);
+    DescribeClusterResponse {
+        endpoint_type: BROKERS,
+        cluster_id: context.node().cluster_id.to_string(),
+        controller_id: metadata::controller(context, &image),
+        brokers,
+        cluster_authorized_operations: if with_operations {
+            context.authorized_operations(ResourceKind::Cluster, Resource::CLUSTER.name)
+        } else {
+            i32::MIN
+        },
+        ..Default::default()
+    }
+}

@@ -1,0 +1,272 @@
+//! A whole node: opens the directories, binds the sockets, builds the supervision tree.
+//!
+//! ```text
+//! Node                        rest_for_one
+//! |- Ground                   one_for_one
+//! |  |- Storage               upkeep of the log directories
+//! |  `- Quorum                watches the Raft engine; its end is the node's end
+//! |- Roles                    one_for_one
+//! |  |- ClusterController
+//! |  |- Replicas              a PartitionLeader per partition led here
+//! |  |- Coordinators          a GroupCoordinator per led partition of __consumer_offsets
+//! |  `- BrokerActor
+//! `- Edge                     one_for_one with back-off
+//!    |- Gateway LISTENER ...
+//!    `- Console
+//! ```
+//!
+//! Two runtimes: `system`, one thread, for the quorum, the controller and the heartbeats, so that
+//! nothing else can stall them; and the caller's for everything else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use odeon_actors::broker::BrokerStatus;
+use odeon_actors::node::NodeHandle;
+use odeon_actors::partition::RoutingTable;
+use odeon_gateway::GatewayState;
+use odeon_kernel::supervisor::{RootExit, RootSupervisor, SupervisorHandle};
+use odeon_kernel::{
+    Blocking, RealDisk, Rng, SharedClock, SharedDisk, SystemClock, Watch,
+};
+use odeon_log::LogError;
+use odeon_model::Uuid;
+use odeon_model::config::BrokerConfig;
+use odeon_quorum::StartError;
+
+mod open;
+mod tree;
+
+/// How long a node waits for its quorum and its registration.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a node is started with.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// The settings, from a `server.properties` or the defaults.
+    pub config: BrokerConfig,
+    /// Where the console listens; `None` for no console.
+    pub console: Option<(String, u16)>,
+    /// Whether every request is logged, for finding out what a client asks.
+    pub request_log: bool,
+}
+
+/// Why a node does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({listener}): {source}")]
+    Listen {
+        /// Host and port.
+        address: String,
+        /// The listener's name.
+        listener: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A setting asks for something this node does not do.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A log directory cannot be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The metadata quorum cannot start.
+    #[error("the metadata quorum cannot start: {0}")]
+    Quorum(#[from] StartError),
+    /// The system runtime cannot start.
+    #[error("a thread cannot start: {0}")]
+    Runtime(std::io::Error),
+    /// The actors cannot start, or ended.
+    #[error("the node failed: {0}")]
+    Failed(String),
+    /// The node did not become ready in time.
+    #[error("the node was not ready within {} s", READY_LIMIT.as_secs())]
+    NotReady,
+}
+
+/// A running node. Dropping it stops it without order; [`Node::stop`] is the right way.
+#[derive(Debug)]
+pub struct Node {
+    handle: NodeHandle,
+    gateway: Arc<GatewayState>,
+    root: RootSupervisor,
+    listeners: Vec<(String, SocketAddr)>,
+    console: Option<SocketAddr>,
+    data_dirs: Vec<PathBuf>,
+    status: Watch<BrokerStatus>,
+    system: SystemRuntime,
+}
+
+/// The runtime of the parts that nothing may stall.
+#[derive(Debug)]
+struct SystemRuntime {
+    handle: tokio::runtime::Handle,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl SystemRuntime {
+    fn start() -> Result<Self, NodeError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("odeon-system")
+            .enable_all()
+            .build()
+            .map_err(NodeError::Runtime)?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for SystemRuntime {
+    fn drop(&mut self) {
+        // A runtime must not be waited for inside another one.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Node {
+    /// Starts a node and returns once it serves: registered, unfenced, every listener open.
+    ///
+    /// # Errors
+    /// See [`NodeError`]; nothing keeps running then.
+    pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
+        odeon_kernel::system::raise_descriptor_limit();
+        let clock: SharedClock = Arc::new(SystemClock::new());
+        let started = clock.monotonic();
+        let disk: SharedDisk = Arc::new(RealDisk);
+        let rng = Arc::new(Rng::from_entropy());
+        let config = Arc::new(options.config);
+        let data_dirs: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
+        open::check_supported(&config)?;
+        let bound = open::bind(&config).await?;
+        let console = match &options.console {
+            Some((host, port)) => Some(open::bind_one("console", host, *port).await?),
+            None => None,
+        };
+        let blocking = Blocking::Pool;
+        let (logs, cluster_id) = {
+            let (config, clock, rng) = (config.clone(), clock.clone(), rng.clone());
+            let disk = disk.clone();
+            blocking.run(move || open::logs(&config, &disk, clock, rng)).await?
+        };
+        let system = SystemRuntime::start()?;
+        let incarnation_id = Uuid::from_random(rng.bytes16());
+        let (quorum, image) = {
+            let parts = open::QuorumParts {
+                config: config.clone(),
+                cluster_id: cluster_id.clone(),
+                disk: disk.clone(),
+                clock: clock.clone(),
+                logs: logs.clone(),
+            };
+            let runtime = system.handle.clone();
+            blocking.run(move || runtime.block_on(open::quorum(parts))).await?
+        };
+        let routing = Arc::new(RoutingTable::default());
+        let tree = tree::Ingredients {
+            config: config.clone(),
+            cluster_id: cluster_id.clone(),
+            incarnation_id,
+            clock: clock.clone(),
+            rng: rng.clone(),
+            blocking,
+            logs: logs.clone(),
+            image,
+            quorum,
+            routing,
+            bound,
+            console,
+            request_log: options.request_log,
+            system: system.handle.clone(),
+        };
+        let grown = tree::grow(tree).await?;
+        let node = Self {
+            handle: grown.handle,
+            gateway: grown.gateway,
+            root: grown.root,
+            listeners: grown.listeners,
+            console: grown.console,
+            data_dirs,
+            status: grown.status,
+            system,
+        };
+        node.until_ready(&clock).await?;
+        tracing::info!(
+            node_id = config.node_id,
+            cluster_id = &*cluster_id,
+            elapsed_ms = (clock.monotonic() - started).as_millis(),
+            "node is ready"
+        );
+        Ok(node)
+    }
+
+    async fn until_ready(&self, clock: &SharedClock) -> Result<(), NodeError> {
+        let mut status = self.status.clone();
+        tokio::select! {
+            ready = status.wait_for(|status| status.unfenced) => {
+                ready.map(drop).map_err(|_| NodeError::Failed("the broker actor ended".to_owned()))
+            }
+            () = clock.sleep(READY_LIMIT) => Err(NodeError::NotReady),
+        }
+    }
+
+    /// The listeners by name, with the ports really bound.
+    pub fn listeners(&self) -> Vec<(String, SocketAddr)> {
+        self.listeners.clone()
+    }
+
+    /// Where the console listens.
+    pub fn console(&self) -> Option<SocketAddr> {
+        self.console
+    }
+
+    /// The log directories.
+    pub fn data_dirs(&self) -> Vec<PathBuf> {
+        self.data_dirs.clone()
+    }
+
+    /// The node's views and handles.
+    pub fn handle(&self) -> &NodeHandle {
+        &self.handle
+    }
+
+    /// What the connections share: the authorizer, the request counters.
+    pub fn gateway(&self) -> &Arc<GatewayState> {
+        &self.gateway
+    }
+
+    /// The top of the supervision tree.
+    pub fn supervisor(&self) -> &SupervisorHandle {
+        self.root.handle()
+    }
+
+    /// Waits until the node ended by itself. Cancel safe.
+    ///
+    /// # Errors
+    /// [`NodeError::Failed`] with the reason, always unless it was stopped.
+    pub async fn ended(&mut self) -> Result<(), NodeError> {
+        match self.root.ended().await {
+            RootExit::Stopped => Ok(()),
+            RootExit::Failed(reason) => Err(NodeError::Failed(reason)),
+        }
+    }
+
+    /// Stops in order: edge, roles, then the log directories are closed cleanly, then the quorum.
+    /// How many log directories were left clean.
+    pub async fn stop(self) -> usize {
+        let Self { handle, root, status, system, .. } = self;
+        let exit = root.shutdown().await;
+        tracing::debug!(?exit, "the tree has stopped");
+        let logs = handle.logs.clone();
+        let broker_epoch = status.get().broker_epoch;
+        let clean = handle.blocking.run(move || logs.shutdown(broker_epoch)).await;
+        handle.quorum.shutdown().await;
+        drop(system);
+        tracing::info!(clean_directories = clean, "node has stopped");
+        clean
+    }
+}

@@ -1,0 +1,366 @@
+//! The supervision tree of a node, from the ground up.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use odeon_actors::broker::{BrokerActor, BrokerArguments, BrokerStatus};
+use odeon_actors::controller::{ClusterController, ControllerArguments, ControllerHandle};
+use odeon_actors::coordinators::GroupRouter;
+use odeon_actors::group::GroupConfig;
+use odeon_actors::node::{NodeHandle, NodeParts};
+use odeon_actors::partition::RoutingTable;
+use odeon_actors::producer_ids::ProducerIds;
+use odeon_actors::quorum_guard::QuorumGuard;
+use odeon_actors::storage::{Storage, StorageArguments};
+use odeon_console::{Console, ConsoleArguments, Sources};
+use odeon_gateway::connection::ConnectionLimits;
+use odeon_gateway::hooks::{NoQuotas, RequestMetrics};
+use odeon_gateway::listener::ListenerArguments;
+use odeon_gateway::session::FetchSessions;
+use odeon_gateway::{AllowAll, GatewayState, Listener, ListenerConfig, Listening};
+use odeon_kernel::supervisor::{
+    Backoff, Child, ChildSpec, Restart, RootSupervisor, StopOrder, Strategy, Supervisor,
+    SupervisorHandle, SupervisorOptions,
+};
+use odeon_kernel::{Blocking, ByteBudget, Rng, SharedClock, Slot, View, Watch};
+use odeon_log::LogManager;
+use odeon_metadata::{Endpoint, MetadataImage};
+use odeon_model::Uuid;
+use odeon_model::config::BrokerConfig;
+use odeon_quorum::Quorum;
+
+use super::NodeError;
+use super::open::Bound;
+
+/// Request bytes in flight on one connection; a larger frame is admitted alone.
+const CONNECTION_BYTES: usize = 4 << 20;
+/// Requests in flight on one connection.
+const CONNECTION_REQUESTS: usize = 1_024;
+/// Request bytes in flight on all connections when `queued.max.request.bytes` is not set.
+const NODE_BYTES: u64 = 512 << 20;
+
+/// What a tree is grown from.
+pub(super) struct Ingredients {
+    pub(super) config: Arc<BrokerConfig>,
+    pub(super) cluster_id: Arc<str>,
+    pub(super) incarnation_id: Uuid,
+    pub(super) clock: SharedClock,
+    pub(super) rng: Arc<Rng>,
+    pub(super) blocking: Blocking,
+    pub(super) logs: Arc<LogManager>,
+    pub(super) image: Watch<MetadataImage>,
+    pub(super) quorum: Quorum,
+    pub(super) routing: Arc<RoutingTable>,
+    pub(super) bound: Vec<Bound>,
+    pub(super) console: Option<Listening>,
+    pub(super) request_log: bool,
+    pub(super) system: tokio::runtime::Handle,
+}
+
+/// A tree that runs.
+pub(super) struct Grown {
+    pub(super) handle: NodeHandle,
+    pub(super) gateway: Arc<GatewayState>,
+    pub(super) root: RootSupervisor,
+    pub(super) listeners: Vec<(String, SocketAddr)>,
+    pub(super) console: Option<SocketAddr>,
+    pub(super) status: Watch<BrokerStatus>,
+}
+
+pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
+    let clock = parts.clock.clone();
+    let new_handle = || SupervisorHandle::new(clock.clone());
+    let (replicas, coordinators) = (new_handle(), new_handle());
+    let controller = ControllerHandle::new(Slot::new(clock.clone()));
+    let groups = Arc::new(GroupRouter::new(
+        coordinators.clone(),
+        group_config(&parts.config),
+        clock.clone(),
+        parts.rng.clone(),
+    ));
+    let status =
+        Arc::new(View::new(BrokerStatus { broker_epoch: -1, unfenced: false }));
+    let watch = status.watch();
+    let handle = NodeHandle::new(NodeParts {
+        node_id: parts.config.node_id,
+        cluster_id: parts.cluster_id.clone(),
+        incarnation_id: parts.incarnation_id,
+        config: parts.config.clone(),
+        properties: parts.config.properties.clone(),
+        clock: clock.clone(),
+        blocking: parts.blocking,
+        image: parts.image.clone(),
+        routing: parts.routing.clone(),
+        controller: controller.clone(),
+        groups: groups.clone(),
+        logs: parts.logs.clone(),
+        quorum: parts.quorum.clone(),
+        producer_ids: ProducerIds::default(),
+    });
+    let gateway = Arc::new(gateway_state(&parts, handle.clone()));
+    let options = |name: &str| SupervisorOptions::new(name, clock.clone());
+    let broker = broker_arguments(&parts, &controller, &replicas, &groups, status);
+    let roles = {
+        let parts = Roles {
+            broker,
+            controller: controller_arguments(&parts),
+            controller_handle: controller,
+            replicas: replicas.clone(),
+            coordinators: coordinators.clone(),
+            system: parts.system.clone(),
+        };
+        Supervisor::child(&new_handle(), options("Roles"), Restart::Permanent, move || parts.children())
+    };
+    let ground = ground(&parts, options("Ground").intensity(0, Duration::from_secs(60)), &new_handle());
+    // The root is needed by the console below it: its handle is known before it runs.
+    let root_handle = new_handle();
+    let edge = edge(&parts, &gateway, &root_handle, watch.clone(), options("Edge"), &new_handle());
+    let node = options("Node").strategy(Strategy::RestForOne).intensity(3, Duration::from_secs(60));
+    let root = Supervisor::start_root_as(root_handle, node, vec![ground, roles, edge])
+        .await
+        .map_err(|error| NodeError::Failed(error.to_string()))?;
+    let listeners = parts
+        .bound
+        .iter()
+        .map(|bound| (bound.listener.name.clone(), bound.listening.address()))
+        .collect();
+    let console = parts.console.as_ref().map(Listening::address);
+    Ok(Grown { handle, gateway, root, listeners, console, status: watch })
+}
+
+/// What the broker's settings say about groups.
+fn group_config(config: &BrokerConfig) -> GroupConfig {
+    let (groups, offsets) = (&config.groups, &config.offsets);
+    let int = |setting: i64| i32::try_from(setting).unwrap_or(i32::MAX);
+    let size = |setting: i64| usize::try_from(setting).unwrap_or(0);
+    GroupConfig {
+        min_session_timeout_ms: int(groups.min_session_timeout_ms),
+        max_session_timeout_ms: int(groups.max_session_timeout_ms),
+        initial_rebalance_delay_ms: int(groups.initial_rebalance_delay_ms),
+        max_size: size(groups.max_size),
+        offset_metadata_max_bytes: size(offsets.metadata_max_bytes),
+        offsets_retention_ms: offsets.retention_minutes.saturating_mul(60_000),
+        offsets_retention_check_interval_ms: offsets.retention_check_interval_ms,
+        ..GroupConfig::default()
+    }
+}
+
+fn gateway_state(parts: &Ingredients, node: NodeHandle) -> GatewayState {
+    let network = &parts.config.network;
+    let slots = usize::try_from(network.max_incremental_fetch_session_cache_slots).unwrap_or(0);
+    let bytes = u64::try_from(network.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
+    GatewayState {
+        node,
+        authorizer: Arc::new(AllowAll),
+        quotas: Arc::new(NoQuotas),
+        metrics: RequestMetrics::default(),
+        fetch_sessions: FetchSessions::new(slots, Rng::from_seed(parts.rng.next_u64())),
+        budget: ByteBudget::new(bytes.unwrap_or(NODE_BYTES)),
+        request_log: parts.request_log,
+    }
+}
+
+fn ground(parts: &Ingredients, options: SupervisorOptions, handle: &SupervisorHandle) -> ChildSpec {
+    let millis = |setting: i64| Duration::from_millis(u64::try_from(setting).unwrap_or(1));
+    let storage = StorageArguments {
+        logs: parts.logs.clone(),
+        routing: parts.routing.clone(),
+        retention_interval: millis(parts.config.logs.retention_check_interval_ms),
+        checkpoint_interval: millis(parts.config.logs.flush_offset_checkpoint_interval_ms),
+        blocking: parts.blocking,
+        clock: parts.clock.clone(),
+    };
+    let quorum = parts.quorum.clone();
+    let clock = parts.clock.clone();
+    Supervisor::child(handle, options, Restart::Permanent, move || {
+        let (storage, quorum) = (storage.clone(), quorum.clone());
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+        let storage = ChildSpec::actor("Storage", Restart::Permanent, &Slot::new(clock.clone()), move || {
+            (Storage, storage.clone())
+        });
+        let quorum = ChildSpec::actor("Quorum", Restart::Permanent, &Slot::new(clock.clone()), move || {
+            (QuorumGuard, quorum.clone())
+        });
+        vec![storage.backoff(backoff), quorum]
+    })
+}
+
+fn controller_arguments(parts: &Ingredients) -> ControllerArguments {
+    ControllerArguments {
+        quorum: parts.quorum.clone(),
+        image: parts.image.clone(),
+        config: parts.config.clone(),
+        clock: parts.clock.clone(),
+        rng: parts.rng.clone(),
+    }
+}
+
+fn broker_arguments(
+    parts: &Ingredients,
+    controller: &ControllerHandle,
+    replicas: &SupervisorHandle,
+    groups: &Arc<GroupRouter>,
+    status: Arc<View<BrokerStatus>>,
+) -> BrokerArguments {
+    BrokerArguments {
+        node_id: parts.config.node_id,
+        cluster_id: parts.cluster_id.clone(),
+        incarnation_id: parts.incarnation_id,
+        endpoints: endpoints(parts),
+        config: parts.config.clone(),
+        properties: parts.config.properties.clone(),
+        image: parts.image.clone(),
+        controller: controller.clone(),
+        logs: parts.logs.clone(),
+        routing: parts.routing.clone(),
+        replicas: replicas.clone(),
+        groups: groups.clone(),
+        status,
+        blocking: parts.blocking,
+        clock: parts.clock.clone(),
+    }
+}
+
+/// Where clients are told to go: the advertised listeners, with ports really bound in place of 0.
+fn endpoints(parts: &Ingredients) -> Vec<Endpoint> {
+    let network = &parts.config.network;
+    let advertised = network.advertised_listeners.iter();
+    advertised
+        .filter(|listener| !network.controller_listener_names.contains(&listener.name))
+        .map(|listener| {
+            let bound = parts.bound.iter().find(|bound| bound.listener.name == listener.name);
+            let bound_port = bound.map_or(0, |bound| bound.listening.address().port());
+            let port = if listener.port == 0 { bound_port } else { listener.port };
+            let host = if listener.host.is_empty() { odeon_kernel::system::host_name() } else { listener.host.clone() };
+            let security_protocol = listener.protocol.code();
+            Endpoint { name: listener.name.clone(), host, port, security_protocol }
+        })
+        .collect()
+}
+
+/// What the roles are made of, kept for their restarts.
+struct Roles {
+    broker: BrokerArguments,
+    controller: ControllerArguments,
+    controller_handle: ControllerHandle,
+    replicas: SupervisorHandle,
+    coordinators: SupervisorHandle,
+    system: tokio::runtime::Handle,
+}
+
+impl Roles {
+    fn children(&self) -> Vec<ChildSpec> {
+        let clock = &self.broker.clock;
+        let many = |name: &str| {
+            SupervisorOptions::new(name, clock.clone())
+                .stop_order(StopOrder::Concurrent)
+                .intensity(20, Duration::from_secs(60))
+        };
+        let none = || Vec::new();
+        let controller = {
+            let (system, arguments) = (self.system.clone(), self.controller.clone());
+            let slot = self.controller_handle.slot().clone();
+            ChildSpec::new("ClusterController", Restart::Permanent, move |parent| {
+                on(system.clone(), ClusterController, arguments.clone(), slot.clone(), parent)
+            })
+        };
+        let broker = {
+            let (system, arguments) = (self.system.clone(), self.broker.clone());
+            let slot = Slot::new(clock.clone());
+            ChildSpec::new("BrokerActor", Restart::Permanent, move |parent| {
+                on(system.clone(), BrokerActor, arguments.clone(), slot.clone(), parent)
+            })
+        };
+        vec![
+            controller,
+            Supervisor::child(&self.replicas, many("Replicas"), Restart::Permanent, none),
+            Supervisor::child(&self.coordinators, many("Coordinators"), Restart::Permanent, none),
+            broker,
+        ]
+    }
+}
+
+/// Starts an actor on another runtime than its supervisor's.
+async fn on<A>(
+    runtime: tokio::runtime::Handle,
+    actor: A,
+    arguments: A::Arguments,
+    slot: Slot<A::Msg>,
+    parent: ractor::ActorCell,
+) -> Result<Child, odeon_kernel::supervisor::StartError>
+where
+    A: ractor::Actor,
+{
+    let started = runtime.spawn(A::spawn_linked(None, actor, arguments, parent)).await??;
+    slot.publish(started.0.clone());
+    Ok(started.into())
+}
+
+fn edge(
+    parts: &Ingredients,
+    gateway: &Arc<GatewayState>,
+    root: &SupervisorHandle,
+    status: Watch<BrokerStatus>,
+    options: SupervisorOptions,
+    handle: &SupervisorHandle,
+) -> ChildSpec {
+    let controllers = parts.config.network.controller_listener_names.clone();
+    let arguments: Vec<ListenerArguments> = parts
+        .bound
+        .iter()
+        .filter(|bound| !controllers.contains(&bound.listener.name))
+        .map(|bound| ListenerArguments {
+            config: listener_config(&parts.config, bound),
+            listening: bound.listening.clone(),
+            gateway: gateway.clone(),
+        })
+        .collect();
+    let sources = Sources {
+        metrics: {
+            let gateway = gateway.clone();
+            Arc::new(move || gateway.metrics.prometheus())
+        },
+        ready: Arc::new(move || status.get().unfenced),
+        tree: root.clone(),
+    };
+    let console = parts
+        .console
+        .as_ref()
+        .map(|listening| ConsoleArguments { socket: listening.socket(), sources });
+    let clock = parts.clock.clone();
+    Supervisor::child(handle, options, Restart::Permanent, move || {
+        let backoff = || Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let listeners = arguments.clone().into_iter().map(|arguments| {
+            let name = format!("Gateway {}", arguments.config.name);
+            let slot = Slot::new(clock.clone());
+            ChildSpec::actor(name, Restart::Permanent, &slot, move || (Listener, arguments.clone()))
+                .backoff(backoff())
+        });
+        let console = console.clone().map(|arguments| {
+            let slot = Slot::new(clock.clone());
+            ChildSpec::actor("Console", Restart::Permanent, &slot, move || {
+                (Console, arguments.clone())
+            })
+            .backoff(backoff())
+        });
+        listeners.chain(console).collect()
+    })
+}
+
+fn listener_config(config: &BrokerConfig, bound: &Bound) -> ListenerConfig {
+    let network = &config.network;
+    let count = |setting: i64| usize::try_from(setting).unwrap_or(0);
+    ListenerConfig {
+        name: Arc::from(&*bound.listener.name),
+        security_protocol: Arc::from(bound.listener.protocol.name()),
+        max_connections: count(network.max_connections),
+        max_connections_per_ip: count(network.max_connections_per_ip),
+        connection: ConnectionLimits {
+            frame_bytes: count(network.socket_request_max_bytes),
+            in_flight_bytes: CONNECTION_BYTES,
+            in_flight_requests: CONNECTION_REQUESTS,
+            idle: Duration::from_millis(u64::try_from(network.connections_max_idle_ms).unwrap_or(0)),
+        },
+    }
+}
