@@ -9,13 +9,15 @@
 //!                                     topic_id: p1r7PTP2R3uSNnJnWw7BBQ
 //! ```
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::io::IoSlice;
 use std::path::Path;
+use std::sync::Arc;
 
-use odeon_kernel::disk::SharedDisk;
+use odeon_kernel::disk::{DiskFile, OpenMode, SharedDisk};
 use odeon_model::{Offset, TopicPartition, Uuid};
 
+use crate::checkpoints::Table;
 use crate::error::{At, LogError, Result};
 
 /// Everything before this offset is on disk, whatever happens.
@@ -68,9 +70,7 @@ pub(crate) fn read_text(disk: &SharedDisk, path: &Path) -> Result<Option<String>
     if !disk.exists(path) {
         return Ok(None);
     }
-    let file = disk
-        .open(path, odeon_kernel::OpenMode::Read)
-        .at("opening", path)?;
+    let file = disk.open(path, OpenMode::Read).at("opening", path)?;
     let len = file.len().at("measuring", path)?;
     let corrupt = |detail: &str| LogError::Corrupt {
         path: path.into(),
@@ -89,12 +89,9 @@ pub(crate) fn read_text(disk: &SharedDisk, path: &Path) -> Result<Option<String>
 ///
 /// # Errors
 /// `Corrupt` if the text is not in the format, `Io` if it cannot be read.
-pub(crate) fn read_offsets(
-    disk: &SharedDisk,
-    path: &Path,
-) -> Result<HashMap<TopicPartition, Offset>> {
+pub(crate) fn read_offsets(disk: &SharedDisk, path: &Path) -> Result<Table> {
     let Some(text) = read_text(disk, path)?.filter(|text| !text.is_empty()) else {
-        return Ok(HashMap::new());
+        return Ok(Table::new());
     };
     parse_offsets(&text).map_err(|bad| LogError::Corrupt {
         path: path.to_owned(),
@@ -102,7 +99,7 @@ pub(crate) fn read_offsets(
     })
 }
 
-fn parse_offsets(text: &str) -> Result<HashMap<TopicPartition, Offset>, Malformed> {
+fn parse_offsets(text: &str) -> Result<Table, Malformed> {
     let parse = |line: &str| {
         let mut words = line.split_whitespace();
         let (topic, partition, offset) = (words.next()?, words.next()?, words.next()?);
@@ -117,11 +114,7 @@ fn parse_offsets(text: &str) -> Result<HashMap<TopicPartition, Offset>, Malforme
 }
 
 /// Replaces a checkpoint; after a crash either the old or the new one is there.
-pub(crate) fn write_offsets(
-    disk: &SharedDisk,
-    path: &Path,
-    offsets: &[(TopicPartition, Offset)],
-) -> Result<()> {
+pub(crate) fn write_offsets(disk: &SharedDisk, path: &Path, offsets: &Table) -> Result<()> {
     let mut text = format!("0\n{}\n", offsets.len());
     for (key, offset) in offsets {
         // Writing to a String cannot fail.
@@ -158,12 +151,19 @@ fn parse_topic_id(text: &str) -> Option<Uuid> {
         .filter(|id: &Uuid| !id.is_zero())
 }
 
-/// Writes the topic id of a partition's folder, durably.
-pub(crate) fn write_topic_id(disk: &SharedDisk, folder: &Path, topic_id: Uuid) -> Result<()> {
+/// Writes the topic id of a partition's folder; durable once the file and the folder are synced.
+pub(crate) fn write_topic_id(
+    disk: &SharedDisk,
+    folder: &Path,
+    topic_id: Uuid,
+) -> Result<Arc<dyn DiskFile>> {
     let path = folder.join(PARTITION_METADATA);
     let text = format!("version: 0\ntopic_id: {topic_id}");
-    disk.write_atomic(&path, text.as_bytes())
-        .at("writing", &path)
+    let file = disk.open(&path, OpenMode::Create).at("creating", &path)?;
+    file.set_len(0).at("emptying", &path)?;
+    file.write_all_at(&[IoSlice::new(text.as_bytes())], 0)
+        .at("writing", &path)?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering};
 
+use odeon_kernel::disk::SharedDisk;
 use odeon_model::Uuid;
 
+use crate::checkpoints::Checkpoints;
 use crate::error::{LogError, Result};
 use crate::files::lock;
 
@@ -17,17 +19,21 @@ pub struct DirState {
     offline: AtomicBool,
     reason: Mutex<Option<String>>,
     pub(crate) ahead: Ahead,
+    logs: AtomicIsize,
+    pub(crate) checkpoints: Checkpoints,
 }
 
 impl DirState {
-    pub(crate) fn new(path: PathBuf, id: Uuid) -> Self {
+    pub(crate) fn new(disk: SharedDisk, path: PathBuf, id: Uuid) -> Self {
         let (offline, reason) = (AtomicBool::new(false), Mutex::new(None));
         Self {
+            checkpoints: Checkpoints::new(disk, path.clone()),
             path,
             id,
             offline,
             reason,
             ahead: Ahead::default(),
+            logs: AtomicIsize::new(0),
         }
     }
 
@@ -39,6 +45,15 @@ impl DirState {
     /// `directory.id` of its `meta.properties`; zero if it could not be read.
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// The logs in it.
+    pub fn logs(&self) -> usize {
+        usize::try_from(self.logs.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    pub(crate) fn count_log(&self, change: isize) {
+        self.logs.fetch_add(change, Ordering::Relaxed);
     }
 
     /// Why it is offline; `None` while it works.

@@ -85,6 +85,8 @@ struct State<E> {
     stored: Option<u64>,
     /// Entries behind those.
     pending: Vec<E>,
+    /// Nothing may reach the file yet.
+    rebuilding: bool,
 }
 
 /// One index file.
@@ -102,6 +104,7 @@ impl<E: Entry> IndexFile<E> {
             state: RwLock::new(State {
                 stored: None,
                 pending: Vec::new(),
+                rebuilding: false,
             }),
         }
     }
@@ -114,10 +117,57 @@ impl<E: Entry> IndexFile<E> {
     pub(crate) fn create(&self) -> Result<()> {
         let mut state = write(&self.state);
         let file = self.slot.create()?;
-        file.set_len(0).at("emptying", &self.slot.path())?;
+        let path = self.slot.path();
+        if file.len().at("measuring", &path)? > 0 {
+            file.set_len(0).at("emptying", &path)?;
+        }
         *state = State {
             stored: Some(0),
             pending: Vec::new(),
+            rebuilding: false,
+        };
+        Ok(())
+    }
+
+    /// Starts anew in memory; the file keeps its content until [`IndexFile::finish_rebuild`].
+    pub(crate) fn begin_rebuild(&self) {
+        *write(&self.state) = State {
+            stored: Some(0),
+            pending: Vec::new(),
+            rebuilding: true,
+        };
+    }
+
+    /// Makes the file hold what was pushed since [`IndexFile::begin_rebuild`], without writing if it
+    /// does already: after a kill most indexes are as they should be.
+    pub(crate) fn finish_rebuild(&self) -> Result<()> {
+        let (file, path) = (self.slot.create()?, self.slot.path());
+        let mut state = write(&self.state);
+        let mut bytes = Vec::with_capacity(state.pending.len() * E::SIZE);
+        state
+            .pending
+            .iter()
+            .for_each(|entry| entry.encode(&mut bytes));
+        let len = file.len().at("measuring", &path)?;
+        let mut old = vec![
+            0;
+            if len == bytes.len() as u64 {
+                bytes.len()
+            } else {
+                0
+            }
+        ];
+        let read = file.read_at(&mut old, 0).at("reading", &path)?;
+        if len != bytes.len() as u64 || read != old.len() || old != bytes {
+            file.set_len(0).at("emptying", &path)?;
+            file.write_all_at(&[IoSlice::new(&bytes)], 0)
+                .at("writing", &path)?;
+        }
+        let stored = Some(state.pending.len() as u64);
+        *state = State {
+            stored,
+            pending: Vec::new(),
+            rebuilding: false,
         };
         Ok(())
     }
@@ -147,7 +197,7 @@ impl<E: Entry> IndexFile<E> {
         let full = {
             let mut state = write(&self.state);
             state.pending.push(entry);
-            state.pending.len() >= GROUP
+            state.pending.len() >= GROUP && !state.rebuilding
         };
         if full { self.flush() } else { Ok(()) }
     }

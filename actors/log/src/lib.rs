@@ -11,6 +11,7 @@
 //! [`odeon_kernel::Disk`].
 
 mod checkpoint;
+mod checkpoints;
 mod config;
 mod dir;
 mod epoch_cache;

@@ -19,7 +19,7 @@ use crate::producer_snapshot;
 use crate::reader::LogReader;
 use crate::recovery::Recovered;
 use crate::segment::Place;
-use crate::shared::{Core, Shared};
+use crate::shared::{Core, Shared, Unsynced};
 use crate::writer::LogWriter;
 
 /// The right to write: a newer one fences all older ones.
@@ -118,6 +118,10 @@ impl Log {
             producers: recovered.producers,
             next_offset: recovered.log_end,
             last_snapshot: recovered.last_snapshot,
+            unsynced: Unsynced {
+                made: recovered.made,
+                ..Unsynced::default()
+            },
             touched: recovered.report.scanned_segments > 0,
             ..Core::default()
         };
@@ -250,6 +254,10 @@ impl Log {
         }
         if let Some(active) = segments.last().filter(|_| core.touched) {
             active.seal(true)?;
+        }
+        if unsynced.is_empty() {
+            // Nothing was ever written: an empty folder that gets lost is made again.
+            unsynced.made = None;
         }
         crate::sync::sync_all(shared, &unsynced)?;
         shared.release_reserve(core);

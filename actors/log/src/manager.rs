@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use odeon_kernel::clock::SharedClock;
-use odeon_kernel::disk::SharedDisk;
+use odeon_kernel::disk::{DiskFile, SharedDisk};
 use odeon_kernel::rng::Rng;
 use odeon_model::{NodeId, TopicPartition, Uuid};
 
@@ -86,7 +86,7 @@ impl LogManager {
         for path in &config.dirs {
             let dir = match open_dir(&disk, &rng, &config, path) {
                 Err(error @ LogError::Io { .. }) => {
-                    let state = Arc::new(DirState::new(path.clone(), Uuid::ZERO));
+                    let state = Arc::new(DirState::new(disk.clone(), path.clone(), Uuid::ZERO));
                     state.fail(&error.to_string());
                     Dir::new(state, false, None)
                 }
@@ -156,6 +156,7 @@ impl LogManager {
         config: LogConfig,
         recovered: Recovered,
     ) -> Log {
+        dir.state.count_log(1);
         Log::assemble(
             partition.clone(),
             topic_id,
@@ -176,8 +177,8 @@ impl LogManager {
         read(&self.logs).values().cloned().collect()
     }
 
-    /// The log of a partition, made durably if it is missing, in the working directory with the
-    /// fewest partitions.
+    /// The log of a partition, made if it is missing, in the working directory with the fewest
+    /// partitions. The folder becomes durable with the first sync of the log.
     ///
     /// # Errors
     /// `WrongTopicId` if the folder belongs to a topic of the same name; `BadName`; `NoDirectory`;
@@ -208,13 +209,16 @@ impl LogManager {
         }
         let dir = self.emptiest()?;
         let path = dir.state.path().join(dir_name(partition));
-        let made = self.make_folder(dir, &path, topic_id);
+        let made = self.make_folder(&path, topic_id);
         if let Err(error) = &made {
             dir.state.judge(error);
         }
-        made?;
-        let (place, empty) = (self.place(path), Recovered::default());
-        let log = self.assemble(partition, topic_id, place, dir, config, empty);
+        let recovered = Recovered {
+            made: Some(made?),
+            ..Recovered::default()
+        };
+        let place = self.place(path);
+        let log = self.assemble(partition, topic_id, place, dir, config, recovered);
         write(&self.logs).insert(partition.clone(), log.clone());
         Ok(log)
     }
@@ -222,7 +226,8 @@ impl LogManager {
     fn adopt(&self, log: Log, topic_id: Uuid, config: LogConfig) -> Result<Log> {
         let found = log.topic_id();
         if found.is_zero() {
-            checkpoint::write_topic_id(&self.disk, &log.folder(), topic_id)?;
+            let file = checkpoint::write_topic_id(&self.disk, &log.folder(), topic_id)?;
+            lock(&log.shared.core).unsynced.made = Some(file);
             *write(&log.shared.topic_id) = topic_id;
         } else if found != topic_id {
             let path = log.folder();
@@ -236,21 +241,15 @@ impl LogManager {
         Ok(log)
     }
 
-    fn make_folder(&self, dir: &Dir, path: &Path, topic_id: Uuid) -> Result<()> {
+    fn make_folder(&self, path: &Path, topic_id: Uuid) -> Result<Arc<dyn DiskFile>> {
         self.disk.create_dir_all(path).at("making", path)?;
-        checkpoint::write_topic_id(&self.disk, path, topic_id)?;
-        let root = dir.state.path();
-        self.disk.sync_dir(root).at("syncing", root)
+        checkpoint::write_topic_id(&self.disk, path, topic_id)
     }
 
     fn emptiest(&self) -> Result<&Dir> {
-        let mut counts: HashMap<*const DirState, usize> = HashMap::new();
-        for log in read(&self.logs).values() {
-            *counts.entry(Arc::as_ptr(log.directory())).or_default() += 1;
-        }
         let online = self.dirs.iter().filter(|dir| !dir.state.is_offline());
         online
-            .min_by_key(|dir| counts.get(&Arc::as_ptr(&dir.state)).copied().unwrap_or(0))
+            .min_by_key(|dir| dir.state.logs())
             .ok_or(LogError::NoDirectory)
     }
 
@@ -282,6 +281,8 @@ impl LogManager {
             });
         log.shared.judge(moved)?;
         write(&self.logs).remove(partition);
+        dir.count_log(-1);
+        log.shared.judge(dir.checkpoints.forget(partition))?;
         let delay_ms = log.config().file_delete_delay_ms.max(0).unsigned_abs();
         let due = self.clock.monotonic() + Duration::from_millis(delay_ms);
         lock(&self.dead).push(DeadFolder { dir, path: to, due });

@@ -8,10 +8,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use odeon_kernel::disk::{DiskFile, OpenMode};
 use odeon_model::{LeaderEpoch, Offset};
 use odeon_records::BatchHeader;
 
-use crate::checkpoint::{self, LEADER_EPOCHS};
+use crate::checkpoint::{self, LEADER_EPOCHS, PARTITION_METADATA};
 use crate::config::LogConfig;
 use crate::epoch_cache::EpochCache;
 use crate::error::{At, LogError, Result};
@@ -60,6 +61,8 @@ pub(crate) struct Recovered {
     pub(crate) producers: ProducerStates,
     pub(crate) last_snapshot: Option<Offset>,
     pub(crate) report: RecoveryReport,
+    /// `partition.metadata`, if it may not be durable yet.
+    pub(crate) made: Option<Arc<dyn DiskFile>>,
 }
 
 /// Loads the log in `place`.
@@ -107,7 +110,7 @@ pub(crate) fn load(place: &Place, config: &LogConfig, known: Known) -> Result<Re
     loaded.epochs.truncate_start(log_start);
     let epochs_changed = loaded.epochs != stored_epochs;
     if !clean && (loaded.report.cut_bytes > 0 || log_end > recovery_point) {
-        loaded.sync()?;
+        loaded.sync(recovery_point == 0)?;
     }
     let skip_replay = clean && !names.iter().any(|name| name.ends_with(SNAPSHOT));
     let rebuilt = if skip_replay {
@@ -115,7 +118,13 @@ pub(crate) fn load(place: &Place, config: &LogConfig, known: Known) -> Result<Re
     } else {
         rebuild_producers(place, &loaded.segments, log_start, log_end)?
     };
+    let made = if loaded.segments.is_empty() {
+        open_metadata(place)?
+    } else {
+        None
+    };
     Ok(Recovered {
+        made,
         log_start,
         log_end,
         high_watermark: known.high_watermark.unwrap_or(log_start),
@@ -266,8 +275,9 @@ impl Loading<'_> {
         Ok(())
     }
 
-    /// Makes what was found durable, so that it may be served as such.
-    fn sync(&self) -> Result<()> {
+    /// Makes what was found durable, so that it may be served as such; the folder's own name too if
+    /// nothing of it was ever synced.
+    fn sync(&self, with_folder: bool) -> Result<()> {
         let scanned = self.report.scanned_segments.max(1);
         for (at, segment) in self.segments.iter().rev().take(scanned).enumerate() {
             if at == 0 {
@@ -280,8 +290,17 @@ impl Loading<'_> {
                 segment.seal(true)?;
             }
         }
-        let folder = self.place.folder.path();
-        self.place.disk.sync_dir(&folder).at("syncing", &folder)
+        let (disk, folder) = (&self.place.disk, self.place.folder.path());
+        disk.sync_dir(&folder).at("syncing", &folder)?;
+        if let Some(metadata) = open_metadata(self.place)?.filter(|_| with_folder) {
+            metadata
+                .sync_data()
+                .at("syncing the metadata in", &folder)?;
+        }
+        match folder.parent().filter(|_| with_folder) {
+            Some(parent) => disk.sync_dir(parent).at("syncing", parent),
+            None => Ok(()),
+        }
     }
 }
 
@@ -311,6 +330,18 @@ fn open_segments(place: &Place, names: &BTreeSet<String>) -> Result<Vec<Arc<Segm
         }
     }
     Ok(segments)
+}
+
+fn open_metadata(place: &Place) -> Result<Option<Arc<dyn DiskFile>>> {
+    let path = place.folder.join(PARTITION_METADATA);
+    if !place.disk.exists(&path) {
+        return Ok(None);
+    }
+    place
+        .disk
+        .open(&path, OpenMode::ReadWrite)
+        .at("opening", &path)
+        .map(Some)
 }
 
 /// The epochs, and whether they were there.

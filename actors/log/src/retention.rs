@@ -309,6 +309,7 @@ impl LogWriter {
             .for_each(|active| work.add(active));
         work.folder = true;
         self.sync_now(work)?;
+        shared.dir.checkpoints.lower(&shared.partition, end)?;
         view.flushed.store(end, Ordering::Release);
         view.recovery_point.store(end, Ordering::Release);
         core.touched = true;

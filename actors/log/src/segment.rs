@@ -250,8 +250,8 @@ impl Segment {
         interval: u32,
         mut visit: impl FnMut(&BatchHeader, &[u8]) -> Result<()>,
     ) -> Result<Scan> {
-        self.index.create()?;
-        self.time_index.create()?;
+        self.index.begin_rebuild();
+        self.time_index.begin_rebuild();
         self.set_size(0);
         *lock(&self.times) = None;
         let file = self.log.get()?;
@@ -264,6 +264,8 @@ impl Segment {
         if found.fault.is_some() {
             file.set_len(found.valid_bytes).at("cutting", &path)?;
         }
+        self.index.finish_rebuild()?;
+        self.time_index.finish_rebuild()?;
         self.set_size(found.valid_bytes);
         Ok(found)
     }

@@ -46,6 +46,8 @@ pub(crate) struct Unsynced {
     pub(crate) sealed: Vec<Arc<Segment>>,
     pub(crate) snapshots: Vec<Arc<dyn DiskFile>>,
     pub(crate) folder: bool,
+    /// The new folder itself and its `partition.metadata`; they ride along with the first sync.
+    pub(crate) made: Option<Arc<dyn DiskFile>>,
 }
 
 impl Unsynced {
@@ -71,6 +73,7 @@ impl Unsynced {
         self.sealed.extend(other.sealed);
         self.snapshots.extend(other.snapshots);
         self.folder |= other.folder;
+        self.made = self.made.take().or(other.made);
     }
 }
 

@@ -83,6 +83,13 @@ pub(crate) fn sync_all(shared: &Shared, work: &Unsynced) -> Result<()> {
             .sync_data()
             .at("syncing a snapshot in", &shared.place.folder.path())?;
     }
+    if let Some(metadata) = &work.made {
+        metadata
+            .sync_data()
+            .at("syncing the metadata in", &shared.place.folder.path())?;
+        let parent = shared.dir.path();
+        shared.place.disk.sync_dir(parent).at("syncing", parent)?;
+    }
     shared.save_epochs()?;
     if work.folder {
         let folder = shared.place.folder.path();

@@ -6,13 +6,17 @@ mod directories;
 mod faulty;
 mod interop;
 mod model;
+mod power;
 mod shorten;
+mod speed;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use odeon_kernel::clock::{SharedClock, SystemClock};
+use odeon_kernel::disk::SharedDisk;
+use odeon_kernel::sim::SimDisk;
 use odeon_kernel::{RealDisk, Rng};
 use odeon_model::{TopicPartition, Uuid};
 use odeon_records::{BatchBuilder, PreparedBatch, split_batches};
@@ -23,11 +27,21 @@ use crate::*;
 struct Bed {
     dir: tempfile::TempDir,
     manager: Option<LogManager>,
+    /// In place of the real disk.
+    sim: Option<SimDisk>,
 }
 
 const TOPIC_ID: Uuid = Uuid([7; 16]);
 
 fn manager(dir: &Path) -> LogManager {
+    manager_on(Arc::new(RealDisk), dir)
+}
+
+fn manager_on(disk: SharedDisk, dir: &Path) -> LogManager {
+    try_manager_on(disk, dir).unwrap()
+}
+
+fn try_manager_on(disk: SharedDisk, dir: &Path) -> Result<LogManager> {
     let config = ManagerConfig {
         dirs: vec![dir.to_owned()],
         node_id: 1,
@@ -35,13 +49,7 @@ fn manager(dir: &Path) -> LogManager {
         defaults: LogConfig::default(),
         max_open_files: 100,
     };
-    LogManager::open(
-        config,
-        Arc::new(RealDisk),
-        clock(),
-        Arc::new(Rng::from_seed(1)),
-    )
-    .unwrap()
+    LogManager::open(config, disk, clock(), Arc::new(Rng::from_seed(1)))
 }
 
 fn clock() -> SharedClock {
@@ -59,6 +67,18 @@ impl Bed {
         Self {
             dir,
             manager: Some(manager),
+            sim: None,
+        }
+    }
+
+    /// On a simulated disk.
+    fn simulated() -> Self {
+        let (dir, disk) = (tempfile::tempdir().unwrap(), SimDisk::new(clock()));
+        let manager = manager_on(Arc::new(disk.clone()), dir.path());
+        Self {
+            dir,
+            manager: Some(manager),
+            sim: Some(disk),
         }
     }
 
@@ -79,6 +99,9 @@ impl Bed {
     /// Drops everything without a word, as a killed process does, and loads again.
     fn crash(&mut self) -> Log {
         self.manager = None;
+        if let Some(sim) = &self.sim {
+            sim.kill_process();
+        }
         self.load();
         self.manager().get(&partition()).unwrap()
     }
@@ -89,9 +112,17 @@ impl Bed {
     }
 
     fn load(&mut self) -> LoadSummary {
+        self.try_load().unwrap()
+    }
+
+    fn try_load(&mut self) -> Result<LoadSummary> {
         self.manager = None;
-        let manager = self.manager.insert(manager(self.dir.path()));
-        manager.load_all().unwrap()
+        let disk: SharedDisk = match &self.sim {
+            Some(sim) => Arc::new(sim.clone()),
+            None => Arc::new(RealDisk),
+        };
+        let manager = self.manager.insert(try_manager_on(disk, self.dir.path())?);
+        manager.load_all()
     }
 
     /// The files of the partition with a suffix, by name.
@@ -151,16 +182,23 @@ fn sync(writer: &mut LogWriter) {
 }
 
 /// The base offsets and record counts of everything from `offset` on.
-fn read_from(reader: &LogReader, mut offset: i64) -> Vec<(i64, i32)> {
+fn read_from(reader: &LogReader, offset: i64) -> Vec<(i64, i32)> {
+    try_read_from(reader, offset).unwrap()
+}
+
+fn try_read_from(
+    reader: &LogReader,
+    mut offset: i64,
+) -> std::result::Result<Vec<(i64, i32)>, Box<dyn std::error::Error>> {
     let mut found = Vec::new();
     loop {
-        let read = reader.read(offset, 1 << 20, i64::MAX, true).unwrap();
+        let read = reader.read(offset, 1 << 20, i64::MAX, true)?;
         if read.records.is_empty() {
-            return found;
+            return Ok(found);
         }
         for batch in split_batches(read.records) {
-            let (header, bytes) = batch.unwrap();
-            odeon_records::check_crc(&bytes).unwrap();
+            let (header, bytes) = batch?;
+            odeon_records::check_crc(&bytes)?;
             found.push((header.base_offset, header.record_count));
         }
         offset = read.next_offset;

@@ -1,13 +1,12 @@
 //! What is written beside the logs: checkpoints, and the mark of a clean stop.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use odeon_model::{Offset, TopicPartition};
+use odeon_model::Offset;
 
 use super::LogManager;
 use super::dir::Dir;
-use crate::checkpoint::{self, HIGH_WATERMARK, LOG_START, RECOVERY_POINT};
+use crate::checkpoint::{HIGH_WATERMARK, LOG_START, RECOVERY_POINT};
 use crate::error::{At, Result};
 use crate::files::lock;
 use crate::log::Log;
@@ -17,46 +16,35 @@ impl LogManager {
     /// Writes the recovery points, log starts and high watermarks that changed. A directory whose
     /// disk refuses goes offline.
     pub fn checkpoint(&self) {
-        let logs = self.logs();
         for dir in self.dirs.iter().filter(|dir| !dir.state.is_offline()) {
-            if let Err(error) = self.checkpoint_dir(dir, &logs) {
+            if let Err(error) = self.checkpoint_dir(dir) {
                 dir.state.fail(&error.to_string());
             }
         }
     }
 
-    fn checkpoint_dir(&self, dir: &Dir, logs: &[Log]) -> Result<()> {
-        let mut mine: Vec<&Log> = logs
-            .iter()
-            .filter(|log| Arc::ptr_eq(log.directory(), &dir.state))
-            .collect();
-        mine.sort_by(|a, b| a.partition().cmp(b.partition()));
+    /// Logs that are gone leave the checkpoints; of those that could not be loaded, what is known
+    /// stays.
+    pub(super) fn checkpoint_dir(&self, dir: &Dir) -> Result<()> {
+        let _no_log_comes_or_goes = lock(&self.changes);
+        let mut mine = self.logs();
+        mine.retain(|log| Arc::ptr_eq(log.directory(), &dir.state));
         // The epochs first: a recovery point says that nothing before it needs to be read again.
         mine.iter().try_for_each(|log| log.shared.save_epochs())?;
         let failed = lock(&dir.failed);
-        let write = |name: &'static str,
-                     known: &HashMap<TopicPartition, Offset>,
-                     value: &dyn Fn(&Log) -> Offset| {
-            let kept = failed
-                .iter()
-                .filter_map(|p| Some((p.clone(), *known.get(p)?)));
-            let live = mine.iter().map(|log| (log.partition().clone(), value(log)));
-            let offsets: Vec<_> = live.chain(kept).collect();
-            let mut written = lock(&dir.written);
-            if written.get(name) == Some(&offsets) {
-                return Ok(());
-            }
-            checkpoint::write_offsets(&self.disk, &dir.state.path().join(name), &offsets)?;
-            written.insert(name, offsets);
-            Ok(())
+        let write = |name: &'static str, value: &dyn Fn(&Log) -> Offset| {
+            dir.state.checkpoints.update(name, |old| {
+                let kept = old
+                    .iter()
+                    .filter(|(partition, _)| failed.contains(*partition));
+                let kept = kept.map(|(partition, offset)| (partition.clone(), *offset));
+                let live = mine.iter().map(|log| (log.partition().clone(), value(log)));
+                kept.chain(live).collect()
+            })
         };
-        write(LOG_START, &dir.log_starts, &|log| log.view().log_start())?;
-        write(RECOVERY_POINT, &dir.recovery_points, &|log| {
-            log.view().recovery_point()
-        })?;
-        write(HIGH_WATERMARK, &dir.high_watermarks, &|log| {
-            log.view().high_watermark()
-        })
+        write(LOG_START, &|log| log.view().log_start())?;
+        write(RECOVERY_POINT, &|log| log.view().recovery_point())?;
+        write(HIGH_WATERMARK, &|log| log.view().high_watermark())
     }
 
     /// Closes all logs and leaves the mark of a clean stop in every directory where everything went
@@ -71,7 +59,7 @@ impl LogManager {
                 .filter(|log| Arc::ptr_eq(log.directory(), &dir.state));
             let closed = mine.into_iter().try_for_each(Log::close);
             let outcome = closed
-                .and_then(|()| self.checkpoint_dir(dir, &logs))
+                .and_then(|()| self.checkpoint_dir(dir))
                 .and_then(|()| {
                     if !lock(&dir.failed).is_empty() {
                         return Ok(());

@@ -1,15 +1,14 @@
 //! One of the manager's directories: its lock, its owner and its checkpoints.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use odeon_kernel::disk::{DirLock, SharedDisk};
 use odeon_kernel::rng::Rng;
-use odeon_model::{Offset, TopicPartition, Uuid};
+use odeon_model::{TopicPartition, Uuid};
 
 use super::ManagerConfig;
-use crate::checkpoint::{self, HIGH_WATERMARK, LOG_START, RECOVERY_POINT};
 use crate::dir::DirState;
 use crate::error::{At, LogError, Result};
 use crate::files::remove_if_there;
@@ -19,13 +18,8 @@ use crate::meta::{CLEAN_SHUTDOWN, LOCK, MetaProperties};
 pub(super) struct Dir {
     pub(super) state: Arc<DirState>,
     pub(super) clean: bool,
-    pub(super) recovery_points: HashMap<TopicPartition, Offset>,
-    pub(super) log_starts: HashMap<TopicPartition, Offset>,
-    pub(super) high_watermarks: HashMap<TopicPartition, Offset>,
     /// Logs that could not be loaded: what is known of them is kept.
     pub(super) failed: Mutex<HashSet<TopicPartition>>,
-    /// The checkpoints' last content.
-    pub(super) written: Mutex<HashMap<&'static str, Vec<(TopicPartition, Offset)>>>,
     #[expect(dead_code, reason = "held until the manager is dropped")]
     pub(super) lock: Option<Box<dyn DirLock>>,
 }
@@ -36,11 +30,7 @@ impl Dir {
             state,
             clean,
             lock,
-            recovery_points: HashMap::new(),
-            log_starts: HashMap::new(),
-            high_watermarks: HashMap::new(),
             failed: Mutex::default(),
-            written: Mutex::default(),
         }
     }
 }
@@ -52,7 +42,7 @@ pub(super) fn open_dir(
     config: &ManagerConfig,
     path: &Path,
 ) -> Result<Dir> {
-    disk.create_dir_all(path).at("making", path)?;
+    make_durably(disk, path)?;
     let lock_path = path.join(LOCK);
     let lock = match disk.lock(&lock_path) {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -90,23 +80,21 @@ pub(super) fn open_dir(
         remove_if_there(disk, &mark)?;
         disk.sync_dir(path).at("syncing", path)?;
     }
-    let mut dir = Dir::new(
-        Arc::new(DirState::new(path.to_owned(), directory_id)),
-        clean,
-        Some(lock),
-    );
-    let offsets = |name: &str| match checkpoint::read_offsets(disk, &path.join(name)) {
-        Err(LogError::Corrupt { path, detail }) => {
-            tracing::warn!(path = %path.display(), detail, "starting without this checkpoint");
-            Ok(None)
-        }
-        other => other.map(Some),
-    };
-    let recovery_points = offsets(RECOVERY_POINT)?;
-    // Without recovery points everything must be read, whatever the mark says.
-    dir.clean &= recovery_points.is_some();
-    dir.recovery_points = recovery_points.unwrap_or_default();
-    dir.log_starts = offsets(LOG_START)?.unwrap_or_default();
-    dir.high_watermarks = offsets(HIGH_WATERMARK)?.unwrap_or_default();
-    Ok(dir)
+    let state = Arc::new(DirState::new(disk.clone(), path.to_owned(), directory_id));
+    // With a checkpoint damaged everything must be read, whatever the mark says.
+    let clean = state.checkpoints.load()? && clean;
+    Ok(Dir::new(state, clean, Some(lock)))
+}
+
+/// Makes a directory and its missing parents, each of them known to its parent for good.
+fn make_durably(disk: &SharedDisk, path: &Path) -> Result<()> {
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !disk.exists(path))
+        .collect();
+    disk.create_dir_all(path).at("making", path)?;
+    for parent in missing.iter().filter_map(|made| made.parent()) {
+        disk.sync_dir(parent).at("syncing", parent)?;
+    }
+    Ok(())
 }

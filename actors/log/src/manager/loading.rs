@@ -7,7 +7,7 @@ use odeon_model::{TopicPartition, Uuid};
 
 use super::dir::Dir;
 use super::{DeadFolder, LogManager};
-use crate::checkpoint;
+use crate::checkpoint::{self, HIGH_WATERMARK, LOG_START, RECOVERY_POINT};
 use crate::error::{At, LogError, Result};
 use crate::files::{lock, write};
 use crate::log::Log;
@@ -87,7 +87,8 @@ impl LogManager {
                 }
             }
         }
-        Ok(())
+        // Before anyone appends: no entry may claim more than was found.
+        self.checkpoint_dir(dir)
     }
 
     fn load_one(
@@ -100,17 +101,19 @@ impl LogManager {
             let detail = format!("{} holds the same partition", other.folder().display());
             return Err(LogError::Corrupt { path, detail });
         }
-        let topic_id = checkpoint::read_topic_id(&self.disk, &path)?;
-        if topic_id.is_none() && self.is_half_made(&path)? {
+        let topic_id = checkpoint::read_topic_id(&self.disk, &path);
+        if !matches!(topic_id, Ok(Some(_))) && self.is_half_made(&path)? {
             self.disk.remove_dir_all(&path).at("removing", &path)?;
             return Ok(None);
         }
+        let topic_id = topic_id?;
         let place = self.place(path);
+        let checkpoints = &dir.state.checkpoints;
         let known = Known {
             clean: dir.clean,
-            recovery_point: dir.recovery_points.get(partition).copied(),
-            log_start: dir.log_starts.get(partition).copied(),
-            high_watermark: dir.high_watermarks.get(partition).copied(),
+            recovery_point: checkpoints.get(RECOVERY_POINT, partition),
+            log_start: checkpoints.get(LOG_START, partition),
+            high_watermark: checkpoints.get(HIGH_WATERMARK, partition),
         };
         let recovered = load(&place, &self.defaults, known)?;
         let report = recovered.report;
@@ -126,7 +129,7 @@ impl LogManager {
         Ok(Some((log, report)))
     }
 
-    /// A folder whose creation was interrupted: no id yet, and nothing written.
+    /// A folder whose creation was interrupted: its id is not there or torn, and nothing was written.
     fn is_half_made(&self, path: &Path) -> Result<bool> {
         let entries = self.disk.read_dir(path).at("listing", path)?;
         Ok(!entries.iter().any(|entry| entry.name.contains(LOG)))

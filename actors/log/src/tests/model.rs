@@ -79,11 +79,11 @@ fn check_read(log: &Log, model: &Model, from: u8, max: u16, upper: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_agrees_with_a_list(steps in steps()) {
-        let mut bed = Bed::new();
+        let mut bed = Bed::simulated();
         let config = LogConfig {
             segment_bytes: 600,
             index_interval_bytes: 90,
