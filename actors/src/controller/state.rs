@@ -235,12 +235,13 @@ impl Decisions {
         epoch: BrokerEpoch,
     ) -> Result<(), Refusal> {
         let Some(broker) = image.broker(id) else {
-            let message = format!("No broker registration found for broker id {id}");
+            let message = format!("Broker {id} is not registered");
             return Err(Refusal::new(ErrorCode::StaleBrokerEpoch, message));
         };
         if broker.epoch != epoch {
             let expected = broker.epoch;
-            let message = format!("Expected broker epoch {expected}, but got broker epoch {epoch}");
+            let message =
+                format!("Broker epoch {epoch} is stale, the registration's is {expected}");
             return Err(Refusal::new(ErrorCode::StaleBrokerEpoch, message));
         }
         Ok(())

@@ -10,8 +10,7 @@ use crate::controller::message::{NewTopic, Refusal};
 /// The replicas of each partition as the client assigned them.
 pub(super) fn manual(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<NodeId>>, Refusal> {
     let counted = |what| {
-        let message =
-            format!("A manual partition assignment was specified, but {what} was not set to -1.");
+        let message = format!("With assigned replicas, {what} must be -1.");
         Err(Refusal::new(ErrorCode::InvalidRequest, message))
     };
     if topic.replication_factor != -1 {
@@ -26,7 +25,7 @@ pub(super) fn manual(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<
     for (index, replicas) in &topic.assignments {
         if by_index.insert(*index, replicas).is_some() {
             return Err(invalid(format!(
-                "Found multiple manual partition assignments for partition {index}"
+                "Replicas are assigned twice to partition {index}"
             )));
         }
         check_assignment(image, replicas, factor)?;
@@ -34,7 +33,7 @@ pub(super) fn manual(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<
     }
     if !by_index.keys().copied().eq((0..).take(by_index.len())) {
         return Err(invalid(
-            "partitions should be a consecutive 0-based integer sequence".into(),
+            "The assigned partitions must be numbered from 0 without a gap".into(),
         ));
     }
     Ok(by_index.into_values().cloned().collect())
@@ -46,25 +45,24 @@ pub(super) fn check_assignment(
     factor: Option<usize>,
 ) -> Result<(), Refusal> {
     let invalid = |what: String| {
-        let message = format!("The manual partition assignment includes {what}");
+        let message = format!("The assignment names {what}");
         Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message))
     };
     if replicas.is_empty() {
-        return invalid("an empty replica list.".to_owned());
+        return invalid("no replica for a partition.".to_owned());
     }
     let mut seen = HashSet::new();
     for id in replicas {
         if image.broker(*id).is_none() {
-            return invalid(format!("broker {id}, but no such broker is registered."));
+            return invalid(format!("broker {id}, which is not registered."));
         }
         if !seen.insert(*id) {
-            return invalid(format!("the broker {id} more than once."));
+            return invalid(format!("broker {id} twice for a partition."));
         }
     }
     match factor {
         Some(factor) if factor != replicas.len() => invalid(format!(
-            "a partition with {} replica(s), but this is not consistent with previous partitions, \
-             which have {factor} replica(s).",
+            "{} replica(s) for a partition, the others have {factor}.",
             replicas.len()
         )),
         _ => Ok(()),
@@ -83,10 +81,7 @@ pub(super) fn new_partitions(
             .filter(|id| image.is_active(*id))
             .collect();
         let Some(leader) = isr.first().copied() else {
-            let message = format!(
-                "All brokers specified in the manual partition assignment for partition {index} \
-                 are fenced or in controlled shutdown."
-            );
+            let message = format!("No broker that was assigned to partition {index} is live.");
             return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
         };
         Ok(PartitionImage {

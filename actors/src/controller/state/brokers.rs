@@ -45,9 +45,8 @@ impl Decisions {
             {
                 return Err(Refusal::new(
                     ErrorCode::DuplicateBrokerRegistration,
-                    "Another broker is registered with that broker id. If the broker was recently \
-                     restarted this should self-resolve once the heartbeat manager expires the \
-                     broker's session.",
+                    "Another process is registered with this broker id and still sends heartbeats. \
+                     If it has ended, try again once its session has run out.",
                 ));
             }
         }
@@ -81,7 +80,7 @@ impl Decisions {
         let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRegistration, message));
         if request.cluster_id != **image.cluster_id() {
             let message = format!(
-                "Expected cluster ID {}, but got cluster ID {}",
+                "This is cluster {}, the request is for cluster {}",
                 image.cluster_id(),
                 request.cluster_id
             );
@@ -107,7 +106,7 @@ impl Decisions {
             return invalid("The registration is too large".to_owned());
         }
         if request.log_dirs.is_empty() {
-            return invalid("No directories specified in request".to_owned());
+            return invalid("The registration names no log directory".to_owned());
         }
         for other in image
             .brokers()
@@ -118,10 +117,7 @@ impl Decisions {
                 .iter()
                 .find(|dir| other.log_dirs.contains(dir))
             {
-                return invalid(format!(
-                    "Broker {} is already registered with directory {shared}",
-                    other.id
-                ));
+                return invalid(format!("Directory {shared} belongs to broker {}", other.id));
             }
         }
         for (name, level) in image.features() {
@@ -132,9 +128,8 @@ impl Decisions {
             let (min, max) = supported.map_or((0, 0), |feature| (feature.min, feature.max));
             if !(min..=max).contains(&level) {
                 let message = format!(
-                    "Unable to register because the broker does not support finalized version \
-                     {level} of {name}. The broker wants a version between {min} and {max}, \
-                     inclusive."
+                    "The cluster runs with level {level} of {name}, the broker supports {min} to \
+                     {max}."
                 );
                 return Err(Refusal::new(ErrorCode::UnsupportedVersion, message));
             }
@@ -309,7 +304,7 @@ impl Decisions {
         id: NodeId,
     ) -> Result<(), Refusal> {
         let Some(broker) = draft.image.broker(id).cloned() else {
-            let message = format!("Broker ID {id} is not currently registered");
+            let message = format!("Broker {id} is not registered");
             return Err(Refusal::new(ErrorCode::BrokerIdNotRegistered, message));
         };
         draft.push(UnregisterBrokerRecord {

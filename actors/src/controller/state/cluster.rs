@@ -25,8 +25,7 @@ impl Decisions {
         self.check_broker_epoch(&draft.image, broker_id, broker_epoch)?;
         let first = draft.image.next_producer_id();
         let Some(next_producer_id) = first.checked_add(i64::from(PRODUCER_ID_BLOCK)) else {
-            let message = "Exhausted all producerIds as the next block's end producerId has \
-                           exceeded the int64 type limit";
+            let message = "All producer ids have been given away";
             return Err(Refusal::new(ErrorCode::UnknownServerError, message));
         };
         draft.push(ProducerIdsRecord {
@@ -73,43 +72,34 @@ impl Decisions {
     fn update_feature(&self, draft: &mut Draft, update: &FeatureUpdate) -> Result<(), Refusal> {
         let FeatureUpdate { name, level, .. } = update;
         let refuse = |reason: String| {
-            let message = format!("Invalid update version {level} for feature {name}. {reason}");
+            let message = format!("Feature {name} cannot have level {level}. {reason}");
             Err(Refusal::new(ErrorCode::InvalidUpdateVersion, message))
         };
         let current = draft.image.feature(name);
         let (min, max) = self.settings.supported(name);
         if max == 0 {
-            return refuse("Local controller does not support this feature.".to_owned());
+            return refuse("The controller does not know it.".to_owned());
         }
         if *level < 0 {
             return refuse("A feature's level is not negative.".to_owned());
         }
         let switches_off = *level == 0 && name != METADATA_VERSION_FEATURE;
         if !switches_off && !(min..=max).contains(level) {
-            return refuse(format!(
-                "Local controller only supports versions {min}-{max}"
-            ));
+            return refuse(format!("The controller supports {min} to {max}."));
         }
         for broker in draft.image.brokers() {
             let range = broker.features.iter().find(|feature| feature.name == *name);
             let (min, max) = range.map_or((0, 0), |range| (range.min, range.max));
             if !switches_off && !(min..=max).contains(level) {
-                return refuse(format!(
-                    "Broker {} only supports versions {min}-{max}",
-                    broker.id
-                ));
+                return refuse(format!("Broker {} supports {min} to {max}.", broker.id));
             }
         }
         match update.update {
             UpdateType::Upgrade if *level < current => {
-                return refuse(
-                    "Can't downgrade the version of this feature without setting the upgrade type \
-                     to either safe or unsafe downgrade."
-                        .to_owned(),
-                );
+                return refuse("To lower it, ask for a downgrade.".to_owned());
             }
             UpdateType::SafeDowngrade | UpdateType::UnsafeDowngrade if *level > current => {
-                return refuse("Can't downgrade to a newer version.".to_owned());
+                return refuse("That is not a downgrade.".to_owned());
             }
             _ => {}
         }

@@ -38,7 +38,7 @@ impl Decisions {
         let mut results = Vec::with_capacity(request.resources.len());
         for alteration in request.resources {
             let outcome = if twice.contains(&alteration.resource) {
-                let message = "Each resource must appear at most once.";
+                let message = "The resource is named more than once.";
                 Err(Refusal::new(ErrorCode::InvalidRequest, message))
             } else {
                 self.proposed(&draft.image, &alteration, request.replace_all)
@@ -80,7 +80,7 @@ impl Decisions {
             .iter()
             .all(|operation| names.insert(&operation.name))
         {
-            let message = "Error due to duplicate config keys";
+            let message = "A config is named more than once";
             return Err(Refusal::new(ErrorCode::InvalidRequest, message));
         }
         let existing = image.config_map(resource);
@@ -149,17 +149,17 @@ fn check_resource(image: &MetadataImage, resource: &ConfigResource) -> Result<()
         ConfigResourceType::Topic => require_topic(image, resource),
         ConfigResourceType::Broker if name.is_empty() => Ok(()),
         ConfigResourceType::Broker => match name.parse::<i32>() {
-            Err(_) => invalid(format!("Invalid broker name {name}")),
+            Err(_) => invalid(format!("'{name}' is not a broker's id")),
             Ok(id) if image.broker(id).is_none() => {
-                let message = format!("No broker with id {id} found.");
+                let message = format!("Broker {id} is not registered");
                 Err(Refusal::new(ErrorCode::BrokerIdNotRegistered, message))
             }
             // "007" would be a second resource for broker 7.
-            Ok(id) if id.to_string() != **name => invalid(format!("Invalid broker name {name}")),
+            Ok(id) if id.to_string() != **name => invalid(format!("'{name}' is not a broker's id")),
             Ok(_) => Ok(()),
         },
         ConfigResourceType::Group if name.is_empty() => {
-            invalid("Default group resources are not allowed.".to_owned())
+            invalid("There is no default for all groups: name one.".to_owned())
         }
         ConfigResourceType::Group if name.len() > MAX_VALUE_BYTES => {
             invalid("The group id is too long".to_owned())

@@ -146,10 +146,10 @@ impl Decisions {
         let unknown = |what: String| Refusal::new(ErrorCode::UnknownTopicOrPartition, what);
         let topic = image
             .topic(name)
-            .ok_or_else(|| unknown(format!("No such topic as {name}")))?;
+            .ok_or_else(|| unknown(format!("There is no topic {name}")))?;
         let current = topic
             .partition(partition)
-            .ok_or_else(|| unknown(format!("No such partition as {name}-{partition}")))?;
+            .ok_or_else(|| unknown(format!("There is no partition {name}-{partition}")))?;
         let is_done = match election {
             Election::Preferred => current.preferred_leader() == Some(current.leader),
             Election::Unclean => current.has_leader(),

@@ -23,21 +23,18 @@ pub fn check_topic_name(name: &str) -> Result<(), ErrorCode> {
 pub fn topic_name_problem(name: &str) -> Option<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let reason = if name.is_empty() {
-        "the empty string is not allowed".to_owned()
+        "it is empty".to_owned()
     } else if name == "." || name == ".." {
-        format!("'{name}' is not allowed")
+        format!("'{name}' is not a name")
     } else if name.chars().count() > MAX_NAME_CHARS {
-        let start: String = name.chars().take(MAX_NAME_CHARS).collect();
-        format!("the length of '{start}...' is longer than the max allowed length {MAX_NAME_CHARS}")
+        let start: String = name.chars().take(32).collect();
+        format!("'{start}...' is longer than {MAX_NAME_CHARS} characters")
     } else if !name.chars().all(legal) {
-        format!(
-            "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' \
-             and '-'"
-        )
+        format!("'{name}' may hold only ASCII letters and digits, '.', '_' and '-'")
     } else {
         return None;
     };
-    Some(format!("Topic name is invalid: {reason}"))
+    Some(format!("The topic name is not valid: {reason}"))
 }
 
 /// Whether two names would share their metric names: they differ only in '.' and '_'.

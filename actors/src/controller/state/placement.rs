@@ -26,12 +26,11 @@ pub(super) fn place(
     let fenced = ring(image, |fenced| fenced);
     let registered = live.len() + fenced.len();
     if live.is_empty() && !fenced.is_empty() {
-        return Err("All brokers are currently fenced.".to_owned());
+        return Err("No broker is live.".to_owned());
     }
     if wanted > registered || live.is_empty() {
         return Err(format!(
-            "The target replication factor of {replication_factor} cannot be reached because only \
-             {registered} broker(s) are registered."
+            "{replication_factor} are wanted, and {registered} broker(s) are registered."
         ));
     }
     let start = usize::try_from(start % live.len() as u64).unwrap_or(0);
@@ -167,18 +166,11 @@ mod tests {
         assert!(
             place(&cluster(&[]), 1, 1, 0)
                 .unwrap_err()
-                .contains("only 0 broker(s)")
+                .contains("and 0 broker(s)")
         );
         let fenced = cluster(&[(0, "", true)]);
-        assert_eq!(
-            place(&fenced, 1, 1, 0).unwrap_err(),
-            "All brokers are currently fenced."
-        );
+        assert_eq!(place(&fenced, 1, 1, 0).unwrap_err(), "No broker is live.");
         let one = cluster(&[(0, "", false)]);
-        assert!(
-            place(&one, 1, 2, 0)
-                .unwrap_err()
-                .contains("factor of 2 cannot be reached")
-        );
+        assert!(place(&one, 1, 2, 0).unwrap_err().contains("2 are wanted"));
     }
 }

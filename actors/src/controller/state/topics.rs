@@ -34,10 +34,11 @@ impl Decisions {
             let outcome = if duplicates.contains(topic.name.as_str()) {
                 Err(Refusal::new(
                     ErrorCode::InvalidRequest,
-                    "Duplicate topic name.",
+                    "The topic is named more than once.",
                 ))
             } else if excess {
-                let message = "Excessively large number of partitions per request.";
+                let message =
+                    "Too many partitions in one request: at most 10000 can be created at once.";
                 Err(Refusal::new(ErrorCode::PolicyViolation, message))
             } else {
                 self.create_topic(&mut next, topic)
@@ -145,10 +146,7 @@ impl Decisions {
             .map(|(name, _)| name.as_str())
             .collect();
         if !nulls.is_empty() {
-            let message = format!(
-                "Null value not supported for topic configs: {}",
-                nulls.join(",")
-            );
+            let message = format!("A topic config cannot be null: {}", nulls.join(","));
             return Err(Refusal::new(ErrorCode::InvalidConfig, message));
         }
         let overrides: ConfigMap = topic
@@ -171,12 +169,11 @@ impl Decisions {
         }
         let (count, factor) = (topic.num_partitions, topic.replication_factor);
         if factor < -1 || factor == 0 {
-            let message =
-                "Replication factor must be larger than 0, or -1 to use the default value.";
+            let message = "The replication factor must be positive, or -1 for the default.";
             return Err(Refusal::new(ErrorCode::InvalidReplicationFactor, message));
         }
         if count < -1 || count == 0 {
-            let message = "Number of partitions was set to an invalid non-positive value.";
+            let message = "The number of partitions must be positive, or -1 for the default.";
             return Err(Refusal::new(ErrorCode::InvalidPartitions, message));
         }
         let count = if count == -1 {
@@ -199,7 +196,7 @@ impl Decisions {
         factor: i16,
     ) -> Result<Vec<Vec<NodeId>>, Refusal> {
         place(image, count, factor, self.rng.next_u64()).map_err(|reason| {
-            let message = format!("Unable to replicate the partition {factor} time(s): {reason}");
+            let message = format!("No {factor} replica(s) can be placed: {reason}");
             Refusal::new(ErrorCode::InvalidReplicationFactor, message)
         })
     }
@@ -263,7 +260,7 @@ impl Decisions {
                 let outcome = if duplicates.contains(topic.name.as_str()) {
                     Err(Refusal::new(
                         ErrorCode::InvalidRequest,
-                        "Duplicate topic name.",
+                        "The topic is named more than once.",
                     ))
                 } else {
                     self.add_partitions(&mut next, topic, &mut created)
@@ -302,19 +299,19 @@ impl Decisions {
         let (count, present) = (wanted.count, topic.partition_count());
         let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidPartitions, message));
         if count == present {
-            return invalid(format!("Topic already has {present} partition(s)."));
+            return invalid(format!("The topic already has {present} partition(s)."));
         }
         if count < present {
             return invalid(format!(
-                "The topic {} currently has {present} partition(s); {count} would not be an \
-                 increase.",
+                "Topic {} has {present} partition(s), and cannot be reduced to {count}.",
                 wanted.name
             ));
         }
         let additional = usize::try_from(count - present).unwrap_or(0);
         *created = created.saturating_add(additional);
         if *created > MAX_PARTITIONS_PER_REQUEST {
-            let message = "Excessively large number of partitions per request.";
+            let message =
+                "Too many partitions in one request: at most 10000 can be created at once.";
             return Err(Refusal::new(ErrorCode::PolicyViolation, message));
         }
         let factor = topic
@@ -323,8 +320,7 @@ impl Decisions {
         let replicas = match &wanted.assignments {
             Some(assignments) if assignments.len() != additional => {
                 let message = format!(
-                    "Attempted to add {additional} additional partition(s), but only {} \
-                     assignment(s) were specified.",
+                    "{additional} partition(s) are to be added, and replicas are assigned to {}.",
                     assignments.len()
                 );
                 return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
@@ -358,7 +354,7 @@ fn duplicates<'a>(names: impl Iterator<Item = &'a str>) -> HashSet<String> {
 
 fn check_name(image: &MetadataImage, name: &str) -> Result<(), Refusal> {
     if name == METADATA_TOPIC {
-        let message = format!("Creation of internal topic {METADATA_TOPIC} is prohibited.");
+        let message = format!("The topic {METADATA_TOPIC} cannot be created.");
         return Err(Refusal::new(ErrorCode::InvalidRequest, message));
     }
     if let Some(problem) = topic_name_problem(name) {
@@ -372,7 +368,7 @@ fn check_name(image: &MetadataImage, name: &str) -> Result<(), Refusal> {
         && let Some(other) = image.topics().find(|topic| collide(&topic.name, name))
     {
         let message = format!(
-            "Topic '{name}' collides with existing topic: {}",
+            "Topic '{name}' differs only in '.' and '_' from the existing topic {}",
             other.name
         );
         return Err(Refusal::new(ErrorCode::InvalidTopicException, message));
@@ -388,6 +384,6 @@ pub(super) fn require_topic(
     if image.topic(&resource.name).is_some() {
         return Ok(());
     }
-    let message = format!("The topic '{}' does not exist.", resource.name);
+    let message = format!("There is no topic '{}'.", resource.name);
     Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message))
 }

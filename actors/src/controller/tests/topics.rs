@@ -71,62 +71,62 @@ fn every_refusal_names_its_reason() {
         (
             topic("a_b", 1, 1),
             ErrorCode::InvalidTopicException,
-            "collides with existing topic: a.b",
+            "from the existing topic a.b",
         ),
         (
             topic("", 1, 1),
             ErrorCode::InvalidTopicException,
-            "the empty string is not allowed",
+            "it is empty",
         ),
         (
             topic("..", 1, 1),
             ErrorCode::InvalidTopicException,
-            "'..' is not allowed",
+            "'..' is not a name",
         ),
         (
             topic("a b", 1, 1),
             ErrorCode::InvalidTopicException,
-            "other than ASCII alphanumerics",
+            "may hold only ASCII",
         ),
         (
             topic(&long, 1, 1),
             ErrorCode::InvalidTopicException,
-            "longer than the max allowed length 249",
+            "longer than 249 characters",
         ),
         (
             topic("__cluster_metadata", 1, 1),
             ErrorCode::InvalidRequest,
-            "prohibited",
+            "cannot be created",
         ),
         (
             topic("t", 0, 1),
             ErrorCode::InvalidPartitions,
-            "non-positive",
+            "must be positive",
         ),
         (
             topic("t", -2, 1),
             ErrorCode::InvalidPartitions,
-            "non-positive",
+            "must be positive",
         ),
         (
             topic("t", 1, 0),
             ErrorCode::InvalidReplicationFactor,
-            "larger than 0",
+            "must be positive",
         ),
         (
             topic("t", 1, 2),
             ErrorCode::InvalidReplicationFactor,
-            "only 1 broker(s) are registered",
+            "1 broker(s) are registered",
         ),
         (
             topic("t", 10_001, 1),
             ErrorCode::PolicyViolation,
-            "Excessively large",
+            "Too many partitions",
         ),
         (
             topic("t", i32::MAX, 1),
             ErrorCode::PolicyViolation,
-            "Excessively large",
+            "Too many partitions",
         ),
         (
             with_config("no.such", Some("1")),
@@ -141,7 +141,7 @@ fn every_refusal_names_its_reason() {
         (
             with_config("retention.ms", None),
             ErrorCode::InvalidConfig,
-            "Null value not supported",
+            "cannot be null",
         ),
         (
             NewTopic {
@@ -162,27 +162,27 @@ fn every_refusal_names_its_reason() {
         (
             assigned(&[(0, &[1]), (0, &[1])]),
             ErrorCode::InvalidReplicaAssignment,
-            "multiple manual",
+            "assigned twice",
         ),
         (
             assigned(&[(1, &[1])]),
             ErrorCode::InvalidReplicaAssignment,
-            "consecutive 0-based",
+            "without a gap",
         ),
         (
             assigned(&[(0, &[])]),
             ErrorCode::InvalidReplicaAssignment,
-            "empty replica list",
+            "no replica for a partition",
         ),
         (
             assigned(&[(0, &[1, 1])]),
             ErrorCode::InvalidReplicaAssignment,
-            "more than once",
+            "twice for a partition",
         ),
         (
             assigned(&[(0, &[9])]),
             ErrorCode::InvalidReplicaAssignment,
-            "no such broker is registered",
+            "which is not registered",
         ),
     ];
     for (wanted, code, reason) in cases {
@@ -201,10 +201,7 @@ fn assignments_must_agree_in_their_number_of_replicas_and_have_somebody_alive() 
     let mut wanted = topic("t", -1, -1);
     wanted.assignments = vec![(0, vec![1, 2]), (1, vec![1])];
     let message = cluster.create(wanted.clone()).message.unwrap();
-    assert!(
-        message.contains("not consistent with previous partitions"),
-        "{message}"
-    );
+    assert!(message.contains("the others have 2"), "{message}");
     let beat = BrokerHeartbeat {
         want_fence: true,
         ..cluster.beat(2)
@@ -212,10 +209,7 @@ fn assignments_must_agree_in_their_number_of_replicas_and_have_somebody_alive() 
     cluster.heartbeat(beat).unwrap();
     wanted.assignments = vec![(0, vec![2])];
     let message = cluster.create(wanted.clone()).message.unwrap();
-    assert!(
-        message.contains("are fenced or in controlled shutdown"),
-        "{message}"
-    );
+    assert!(message.contains("is live"), "{message}");
     wanted.assignments = vec![(0, vec![2, 1])];
     assert_eq!(cluster.create(wanted).error, ErrorCode::None);
     assert_eq!(cluster.partition("t"), (1, 0, vec![1]));
@@ -347,18 +341,18 @@ fn partitions_only_become_more() {
         (code, &*message),
         (
             ErrorCode::InvalidPartitions,
-            "Topic already has 1 partition(s)."
+            "The topic already has 1 partition(s)."
         )
     );
     let (code, message) = grow("t", 0, None);
     assert_eq!(code, ErrorCode::InvalidPartitions);
-    assert!(message.contains("would not be an increase"), "{message}");
+    assert!(message.contains("cannot be reduced to 0"), "{message}");
     assert_eq!(grow("u", 2, None).0, ErrorCode::UnknownTopicOrPartition);
     assert_eq!(grow("t", 20_000, None).0, ErrorCode::PolicyViolation);
     let (code, message) = grow("t", 3, Some(vec![vec![1, 2]]));
     assert_eq!(code, ErrorCode::InvalidReplicaAssignment);
     assert!(
-        message.contains("add 2 additional partition(s), but only 1"),
+        message.contains("2 partition(s) are to be added"),
         "{message}"
     );
     assert_eq!(
