@@ -89,7 +89,9 @@ pub(crate) struct Inbox {
     max_bytes: usize,
 }
 
-/// Proposals that were decided one upon the other in one term. See the [module](self).
+/// Proposals that were decided one upon the other in one term. In the log they have the order in
+/// which they were handed in, without gaps: the first that fails breaks the proposer, and every
+/// later one fails with it. To go on after that, reload what was decided upon and make another.
 ///
 /// Clones are the same proposer: what breaks one breaks all.
 #[derive(Clone)]

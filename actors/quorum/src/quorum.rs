@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::clock::SharedClock;
 use odeon_kernel::spawn;
+use openraft::ReadPolicy;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{LinearizableReadError, RaftError};
-use openraft::{Config, ReadPolicy, SnapshotPolicy};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -20,9 +19,12 @@ use crate::machine::Machine;
 use crate::network::{Network, Peers, Server};
 use crate::propose::{self, Inbox, ProposeError, Proposed, Proposer};
 use crate::role::{self, CaughtUp, Observer, QuorumRole, QuorumStatus};
-use crate::snapshot::SnapshotStore;
-use crate::store::{LogStore, OpenError, StoreOptions};
+use crate::store::LogStore;
 use crate::types::{Endpoint, ReplicaId};
+
+mod boot;
+
+use boot::{engine_config, open};
 
 /// Why a read barrier was not passed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -132,7 +134,9 @@ impl Quorum {
     }
 
     fn spawn(parts: Parts, timers: &Timers, limits: &Limits, wanted: Arc<Notify>) -> Self {
-        let Parts { raft, own, clock, .. } = &parts;
+        let Parts {
+            raft, own, clock, ..
+        } = &parts;
         let (role_sender, role) = watch::channel(QuorumRole::default());
         let (caught_up_sender, caught_up) = watch::channel(CaughtUp::new());
         let (failed_sender, failed) = watch::channel(None);
@@ -314,7 +318,12 @@ impl Quorum {
         let shared = &self.shared;
         let metrics = shared.parts.raft.metrics();
         let (metrics, caught_up) = (metrics.borrow_watched(), shared.caught_up.borrow());
-        role::status(&metrics, shared.parts.own, &caught_up, shared.parts.clock.now_ms())
+        role::status(
+            &metrics,
+            shared.parts.own,
+            &caught_up,
+            shared.parts.clock.now_ms(),
+        )
     }
 
     /// Takes a snapshot now, whatever the limits say. Returns at once.
@@ -377,67 +386,4 @@ async fn take_snapshots(raft: Raft, wanted: Arc<Notify>, mut stopping: watch::Re
             return;
         }
     }
-}
-
-async fn open(config: &QuorumConfig) -> Result<(LogStore, SnapshotStore), StartError> {
-    let (disk, dir) = (Arc::clone(&config.disk), config.dir.clone());
-    let (cluster_id, own) = (config.cluster_id.clone(), config.replica());
-    let options = StoreOptions {
-        segment_bytes: config.limits.segment_bytes,
-        cache_bytes: config.limits.cache_bytes,
-        blocking: config.blocking,
-        ..StoreOptions::default()
-    };
-    let work = move || {
-        let store = LogStore::open(Arc::clone(&disk), &dir, &cluster_id, own, options)?;
-        let snapshots = SnapshotStore::open(disk, &dir)?;
-        // Without a snapshot of what was purged, the state would silently start from nothing.
-        let (purged, covered) = (store.purged(), snapshots.last_log_id());
-        if purged > covered {
-            let text = format!(
-                "{}: the log was purged up to {purged:?}, but no whole snapshot covers that",
-                dir.display()
-            );
-            return Err(OpenError::Io(std::io::Error::new(
-                std::io::ErrorKind::InvalidData,
-                text,
-            )));
-        }
-        Ok((store, snapshots))
-    };
-    config
-        .blocking
-        .run(work)
-        .await
-        .map_err(|error| match error {
-            OpenError::Io(error) => StartError::Log(error),
-            foreign @ OpenError::Foreign { .. } => StartError::Foreign(foreign.to_string()),
-        })
-}
-
-fn engine_config(cluster_id: &str, timers: &Timers, limits: &Limits) -> Result<Config, StartError> {
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let election_max = millis(timers.election_max);
-    let config = Config {
-        cluster_name: cluster_id.to_owned(),
-        heartbeat_interval: millis(timers.heartbeat),
-        election_timeout_min: millis(timers.election_min),
-        election_timeout_max: election_max,
-        enable_pre_vote: Some(true),
-        // Off by default in the library: without it a majority that is cut off from part of the
-        // voters may never find a leader.
-        quorum_loss_probe_interval: Some(election_max.saturating_mul(2)),
-        // A start begins a new term, so that whoever led before it is fenced.
-        enable_leader_restore: Some(false),
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(limits.snapshot_entries.max(1)),
-        max_in_snapshot_log_to_keep: limits.kept_entries,
-        replication_lag_threshold: limits.snapshot_entries.max(limits.kept_entries).max(1),
-        // Per chunk, and for the receiver to install the whole with its last one.
-        install_snapshot_timeout: 10_000,
-        max_payload_entries: 1_024,
-        ..Config::default()
-    };
-    config
-        .validate()
-        .map_err(|error| StartError::Config(error.to_string()))
 }

@@ -42,6 +42,10 @@ mod recovery;
 mod writer;
 
 #[cfg(test)]
+mod format_tests;
+#[cfg(test)]
+mod power_tests;
+#[cfg(test)]
 mod tests;
 
 use hard_state::HardState;
@@ -103,17 +107,17 @@ impl LogStore {
         replica: ReplicaId,
         options: StoreOptions,
     ) -> Result<Self, OpenError> {
-        disk.create_dir_all(dir)?;
-        if let Some(parent) = dir.parent() {
-            disk.sync_dir(parent)?;
-        }
+        make_dir(&disk, dir)?;
         let state = match HardState::read(&disk, dir)? {
             Some(state) => checked(state, dir, cluster_id, replica)?,
             None if recovery::holds_anything(&disk, dir)? => {
                 // Starting with no vote would allow a second one in a term.
                 let path = HardState::path(dir);
                 let text = format!("{} is missing, but a log is there", path.display());
-                return Err(OpenError::Io(io::Error::new(io::ErrorKind::InvalidData, text)));
+                return Err(OpenError::Io(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    text,
+                )));
             }
             None => {
                 let cluster_id = cluster_id.to_owned();
@@ -193,6 +197,20 @@ impl LogStore {
         let load = move || located.into_iter().map(Located::load).collect();
         self.options.blocking.run(load).await
     }
+}
+
+/// Makes a directory whose name, and those of all that had to be made for it, are durable.
+fn make_dir(disk: &SharedDisk, dir: &Path) -> io::Result<()> {
+    let missing = dir
+        .ancestors()
+        .take_while(|ancestor| !disk.exists(ancestor))
+        .count();
+    disk.create_dir_all(dir)?;
+    // A directory that was there may have been made by a process that died before syncing it.
+    for parent in dir.ancestors().skip(1).take(missing.max(1)) {
+        disk.sync_dir(parent)?;
+    }
+    Ok(())
 }
 
 fn checked(

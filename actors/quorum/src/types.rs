@@ -103,7 +103,7 @@ pub(crate) mod raw_bytes {
 pub(crate) struct Endpoint(pub(crate) String);
 
 /// One proposed entry, and the term in which it was decided.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Proposal {
     pub(crate) expected_term: u64,
     #[serde(with = "raw_bytes")]

@@ -1,7 +1,5 @@
 //! What is sent, as MessagePack maps.
 
-use std::io;
-
 use bytes::Bytes;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
@@ -13,8 +11,8 @@ use crate::types::{
     ReplicaId, StoredEntry, StoredLogId, StoredSnapshotMeta, StoredVote, Types, raw_bytes,
 };
 
-/// The largest message that is decoded.
-pub(super) const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+/// The largest message: the largest entry or chunk, and what surrounds it.
+pub(super) const MAX_MESSAGE_BYTES: usize = odeon_mesh::MAX_MESSAGE_BYTES;
 
 /// A request and whom it is for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,18 +94,13 @@ pub(super) enum AppendReply {
     HigherVote(StoredVote),
 }
 
-pub(super) fn encode(message: &impl Serialize) -> io::Result<Bytes> {
-    rmp_serde::to_vec_named(message)
-        .map(Bytes::from)
-        .map_err(io::Error::other)
+pub(super) fn encode(message: &impl Serialize) -> Result<Bytes, String> {
+    odeon_mesh::encode(message, MAX_MESSAGE_BYTES).map_err(|error| error.to_string())
 }
 
 /// Errors on bytes that are no such message, or too many.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    if bytes.len() > MAX_MESSAGE_BYTES {
-        return Err(format!("a message of {} bytes is too large", bytes.len()));
-    }
-    rmp_serde::from_slice(bytes).map_err(|error| error.to_string())
+    odeon_mesh::decode(bytes, MAX_MESSAGE_BYTES).map_err(|error| error.to_string())
 }
 
 impl From<AppendEntriesRequest<Types>> for Request {

@@ -1,6 +1,6 @@
 //! Reading a log back after a stop or a crash.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
 use odeon_kernel::disk::{OpenMode, SharedDisk};
@@ -24,7 +24,9 @@ fn damaged(path: &Path, what: &str) -> io::Error {
 /// Whether any log or snapshot file is in `dir`.
 pub(super) fn holds_anything(disk: &SharedDisk, dir: &Path) -> io::Result<bool> {
     let names = disk.read_dir(dir)?;
-    Ok(names.iter().any(|entry| entry.name.ends_with(SUFFIX) || entry.name.ends_with(".snapshot")))
+    Ok(names
+        .iter()
+        .any(|entry| entry.name.ends_with(SUFFIX) || entry.name.ends_with(".snapshot")))
 }
 
 /// Bases of the segment files in `dir`, ascending.
@@ -59,7 +61,6 @@ pub(super) fn recover(
 ) -> io::Result<Vec<Segment>> {
     let bases = bases(disk, dir)?;
     let mut segments = Vec::new();
-    let found_files = bases.len();
     let last_base = bases.last().copied();
     for base in bases {
         let is_last = Some(base) == last_base;
@@ -79,9 +80,7 @@ pub(super) fn recover(
         index.files.insert(base, segment.file.clone());
         segments.push(segment);
     }
-    if segments.len() < found_files {
-        disk.sync_dir(dir)?;
-    }
+    disk.sync_dir(dir)?;
     if let (Some(first), Some(segment)) = (index.first_held(), segments.first()) {
         let expected = index.purged.map_or(0, |purged| purged.index + 1);
         if first > expected {
@@ -105,6 +104,7 @@ fn read_segment(
     let bytes = disk.read(&path)?;
     let mut entries: Entries = Vec::new();
     let mut position = 0_u64;
+    let mut durable = 0_u64;
     let mut fault = None;
     while position < bytes.len() as u64 {
         match frame::decode(&bytes, base, position) {
@@ -125,6 +125,7 @@ fn read_segment(
                         len,
                     },
                 ));
+                durable = durable.max(body.synced.min(position));
                 position += u64::from(len);
             }
             Err(why) => {
@@ -147,22 +148,29 @@ fn read_segment(
     };
     let last = last.log_id.index;
     let file = disk.open(&path, OpenMode::ReadWrite)?;
-    if fault.is_some() {
-        file.set_len(position)?;
+    if is_last {
+        if fault.is_some() {
+            file.set_len(position)?;
+        }
+        // What was read may be in the page cache only, and if the sync that was to bring it to
+        // the disk has failed, no later one does: only writing it again.
+        let from = usize::try_from(durable).map_err(io::Error::other)?;
+        let to = usize::try_from(position).map_err(io::Error::other)?;
+        file.write_all_at(
+            &[IoSlice::new(bytes.get(from..to).unwrap_or_default())],
+            durable,
+        )?;
+        file.sync_data()?;
     }
-    // What was read may sit in the page cache only: nothing is answered before it is durable.
-    file.sync_data()?;
-    Ok(Some((
-        Segment {
-            base,
-            last,
-            path,
-            file,
-            len: position,
-            synced: position,
-        },
-        entries,
-    )))
+    let segment = Segment {
+        base,
+        last,
+        path,
+        file,
+        len: position,
+        synced: position,
+    };
+    Ok(Some((segment, entries)))
 }
 
 fn adopt(segment: &Segment, entries: Entries, index: &mut Index) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::clock::{Clock, SystemClock};
-use odeon_mesh::{Cut, LocalNetwork, LocalOptions};
+use odeon_mesh::{Cut, LocalNetwork, LocalOptions, Mesh};
 
 use super::{Recorder, config, directory, until};
 use crate::{MeshPeers, ProposeError, Quorum, QuorumConfig, ReplicaId};
@@ -26,7 +26,10 @@ impl Cluster {
             network: LocalNetwork::with_options(
                 Arc::new(SystemClock::new()),
                 // No message is larger than a snapshot's chunk or the largest entry, and its head.
-                LocalOptions { max_message_bytes: 260 * 1024, ..LocalOptions::default() },
+                LocalOptions {
+                    max_message_bytes: 260 * 1024,
+                    ..LocalOptions::default()
+                },
             ),
             recorders: BTreeMap::new(),
             quorums: BTreeMap::new(),
@@ -129,7 +132,10 @@ async fn three_voters_elect_replicate_and_outlive_a_cut_leader() {
         clock.monotonic() - start
     );
     assert_ne!(first, second);
-    until(&cluster.quorums[&first], |role| !role.ready && role.leader.is_none()).await;
+    until(&cluster.quorums[&first], |role| {
+        !role.ready && role.leader.is_none()
+    })
+    .await;
     let deposed = cluster.quorums[&first].read_index().await;
     assert!(deposed.is_err(), "{deposed:?}");
 
@@ -256,5 +262,24 @@ async fn the_lead_can_be_handed_over() {
         .unwrap();
     until(&cluster.quorums[&to], |role| role.ready).await;
     cluster.write("entry 1", &[first]).await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn noise_from_the_network_is_refused_and_harms_nothing() {
+    let cluster = Cluster::start(|_| {}).await;
+    let first = cluster.write("entry 0", &[]).await;
+    let stranger = cluster.network.node(9);
+    let rng = odeon_kernel::Rng::from_seed(1);
+    for len in 0..200 {
+        let noise: Vec<u8> = (0..len).map(|_| rng.next_u64().to_le_bytes()[0]).collect();
+        let call = stranger.call(first, "raft", noise.into(), Duration::from_secs(5));
+        let reply = call.await.unwrap();
+        assert!(
+            String::from_utf8_lossy(&reply).contains("Refused"),
+            "{reply:?}"
+        );
+    }
+    cluster.write("entry 1", &[]).await;
     cluster.stop().await;
 }
