@@ -17,7 +17,10 @@ use crate::connection::ConnectionOptions;
 use crate::error::check;
 use crate::pool::Pool;
 use crate::retry::{Backoff, Deadline};
-use crate::{ClientError, Cluster, Connection, Topic};
+use crate::{
+    Admin, ClientError, Cluster, Connection, Consumer, ConsumerConfig, Producer, ProducerConfig,
+    Topic,
+};
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -127,6 +130,24 @@ impl Client {
         };
         client.refresh(Some(&[]), false).await?;
         Ok(client)
+    }
+
+    /// The calls that describe and change the cluster.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone())
+    }
+
+    /// Starts a producer.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidConfig`].
+    pub fn producer(&self, config: ProducerConfig) -> Result<Producer, ClientError> {
+        Producer::start(self.clone(), config)
+    }
+
+    /// A consumer that reads nothing yet: assign partitions to it, or let it join a group.
+    pub fn consumer(&self, config: ConsumerConfig) -> Consumer {
+        Consumer::new(self.clone(), config)
     }
 
     /// The cluster, as far as it is known now.

@@ -9,7 +9,6 @@ use odeon_kernel::{Rng, SharedClock};
 pub(crate) struct Deadline {
     clock: SharedClock,
     at: Duration,
-    whole: Duration,
 }
 
 impl Deadline {
@@ -17,7 +16,6 @@ impl Deadline {
         Self {
             at: clock.monotonic().saturating_add(whole),
             clock: SharedClock::clone(clock),
-            whole,
         }
     }
 
@@ -27,10 +25,6 @@ impl Deadline {
 
     pub(crate) fn is_over(&self) -> bool {
         self.left().is_zero()
-    }
-
-    pub(crate) fn whole_ms(&self) -> u128 {
-        self.whole.as_millis()
     }
 }
 
