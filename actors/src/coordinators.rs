@@ -38,7 +38,13 @@ impl GroupRouter {
         clock: SharedClock,
         rng: Arc<Rng>,
     ) -> Self {
-        Self { coordinators: DashMap::new(), supervisor, config, clock, rng }
+        Self {
+            coordinators: DashMap::new(),
+            supervisor,
+            config,
+            clock,
+            rng,
+        }
     }
 
     /// The settings that all coordinators obey.
@@ -56,9 +62,14 @@ impl GroupRouter {
         image: &MetadataImage,
         group_id: &str,
     ) -> Result<GroupHandle, ErrorCode> {
-        let topic = image.topic(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        let topic = image
+            .topic(OFFSETS_TOPIC)
+            .ok_or(ErrorCode::CoordinatorNotAvailable)?;
         let partition = coordinator_for(group_id, topic.partition_count());
-        let found = self.coordinators.get(&partition).map(|entry| entry.value().clone());
+        let found = self
+            .coordinators
+            .get(&partition)
+            .map(|entry| entry.value().clone());
         found.ok_or(ErrorCode::NotCoordinator)
     }
 
@@ -101,7 +112,10 @@ impl GroupRouter {
     /// Stops the coordinator of a partition that is not led here any more.
     pub(crate) async fn resign(&self, partition: PartitionId) {
         if self.coordinators.remove(&partition).is_some() {
-            let _ = self.supervisor.remove_child(&group::child_name(partition)).await;
+            let _ = self
+                .supervisor
+                .remove_child(&group::child_name(partition))
+                .await;
         }
     }
 }
@@ -147,7 +161,10 @@ impl CoordinatorLog for LeaderLog {
             if from < end {
                 let read = view.reader.read(from, CHUNK_BYTES, end, true);
                 let read = read.map_err(|error| CoordinatorLogError::Failed(error.to_string()))?;
-                return Ok(LogChunk { batches: read.records, next: Some(read.next_offset) });
+                return Ok(LogChunk {
+                    batches: read.records,
+                    next: Some(read.next_offset),
+                });
             }
             // Nothing may be served from a log whose end is not committed.
             loop {

@@ -79,7 +79,10 @@ impl NodeParts {
             configs: vec![
                 ("cleanup.policy".to_owned(), "compact".to_owned()),
                 ("compression.type".to_owned(), "producer".to_owned()),
-                ("segment.bytes".to_owned(), offsets.topic_segment_bytes.to_string()),
+                (
+                    "segment.bytes".to_owned(),
+                    offsets.topic_segment_bytes.to_string(),
+                ),
             ],
         })
     }

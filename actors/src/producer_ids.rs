@@ -23,7 +23,10 @@ impl ProducerIds {
             Some(block) => block,
             None => controller.allocate_producer_ids().await?,
         };
-        *left = Some(ProducerIdBlock { first: block.first + 1, len: block.len - 1 });
+        *left = Some(ProducerIdBlock {
+            first: block.first + 1,
+            len: block.len - 1,
+        });
         Ok(block.first)
     }
 }

@@ -11,7 +11,9 @@ use odeon_records::{Codec, Compression, Limits, TargetCompression, ValidationRul
 /// A resource's settings as plain text.
 pub fn config_map(configs: Option<&Configs>) -> ConfigMap {
     let pairs = configs.into_iter().flatten();
-    pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    pairs
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
 }
 
 /// What is set on a broker at run time, its own settings first, then those for all brokers.
@@ -84,9 +86,7 @@ pub fn validation_rules(topic: &TopicConfig) -> ValidationRules {
 }
 
 fn target(compression: TopicCompression) -> TargetCompression {
-    let codec = |compression, level| {
-        TargetCompression::Codec(Codec { compression, level })
-    };
+    let codec = |compression, level| TargetCompression::Codec(Codec { compression, level });
     match compression {
         TopicCompression::Producer => TargetCompression::Producer,
         TopicCompression::Uncompressed => codec(Compression::None, None),

@@ -82,7 +82,10 @@ impl Actor for Storage {
             every(arguments.retention_interval, StorageMsg::Retain),
             every(arguments.checkpoint_interval, StorageMsg::Checkpoint),
         ];
-        Ok(StorageState { arguments, _timers: timers })
+        Ok(StorageState {
+            arguments,
+            _timers: timers,
+        })
     }
 
     async fn handle(

@@ -26,11 +26,9 @@ use std::time::Duration;
 use odeon_actors::broker::BrokerStatus;
 use odeon_actors::node::NodeHandle;
 use odeon_actors::partition::RoutingTable;
-use odeon_gateway::GatewayState;
+use odeon_gateway::{AllowAll, Authorizer, GatewayState};
 use odeon_kernel::supervisor::{RootExit, RootSupervisor, SupervisorHandle};
-use odeon_kernel::{
-    Blocking, RealDisk, Rng, SharedClock, SharedDisk, SystemClock, Watch,
-};
+use odeon_kernel::{Blocking, RealDisk, Rng, SharedClock, SharedDisk, SystemClock, Watch};
 use odeon_log::LogError;
 use odeon_model::Uuid;
 use odeon_model::config::BrokerConfig;
@@ -51,6 +49,20 @@ pub struct NodeOptions {
     pub console: Option<(String, u16)>,
     /// Whether every request is logged, for finding out what a client asks.
     pub request_log: bool,
+    /// Who may do what.
+    pub authorizer: Arc<dyn Authorizer>,
+}
+
+impl NodeOptions {
+    /// A node without a console, without a request log, where everybody may do everything.
+    pub fn new(config: BrokerConfig) -> Self {
+        Self {
+            config,
+            console: None,
+            request_log: false,
+            authorizer: Arc::new(AllowAll),
+        }
+    }
 }
 
 /// Why a node does not run.
@@ -115,7 +127,10 @@ impl SystemRuntime {
             .enable_all()
             .build()
             .map_err(NodeError::Runtime)?;
-        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
     }
 }
 
@@ -151,7 +166,9 @@ impl Node {
         let (logs, cluster_id) = {
             let (config, clock, rng) = (config.clone(), clock.clone(), rng.clone());
             let disk = disk.clone();
-            blocking.run(move || open::logs(&config, &disk, clock, rng)).await?
+            blocking
+                .run(move || open::logs(&config, &disk, clock, rng))
+                .await?
         };
         let system = SystemRuntime::start()?;
         let incarnation_id = Uuid::from_random(rng.bytes16());
@@ -164,7 +181,9 @@ impl Node {
                 logs: logs.clone(),
             };
             let runtime = system.handle.clone();
-            blocking.run(move || runtime.block_on(open::quorum(parts))).await?
+            blocking
+                .run(move || runtime.block_on(open::quorum(parts)))
+                .await?
         };
         let routing = Arc::new(RoutingTable::default());
         let tree = tree::Ingredients {
@@ -181,6 +200,7 @@ impl Node {
             bound,
             console,
             request_log: options.request_log,
+            authorizer: options.authorizer,
             system: system.handle.clone(),
         };
         let grown = tree::grow(tree).await?;
@@ -258,12 +278,21 @@ impl Node {
     /// Stops in order: edge, roles, then the log directories are closed cleanly, then the quorum.
     /// How many log directories were left clean.
     pub async fn stop(self) -> usize {
-        let Self { handle, root, status, system, .. } = self;
+        let Self {
+            handle,
+            root,
+            status,
+            system,
+            ..
+        } = self;
         let exit = root.shutdown().await;
         tracing::debug!(?exit, "the tree has stopped");
         let logs = handle.logs.clone();
         let broker_epoch = status.get().broker_epoch;
-        let clean = handle.blocking.run(move || logs.shutdown(broker_epoch)).await;
+        let clean = handle
+            .blocking
+            .run(move || logs.shutdown(broker_epoch))
+            .await;
         handle.quorum.shutdown().await;
         drop(system);
         tracing::info!(clean_directories = clean, "node has stopped");

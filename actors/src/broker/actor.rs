@@ -166,8 +166,10 @@ impl BrokerState {
         };
         match arguments.controller.broker_heartbeat(heartbeat).await {
             Ok(reply) => {
-                let status =
-                    BrokerStatus { broker_epoch: self.broker_epoch, unfenced: !reply.is_fenced };
+                let status = BrokerStatus {
+                    broker_epoch: self.broker_epoch,
+                    unfenced: !reply.is_fenced,
+                };
                 if *arguments.status.get() != status {
                     arguments.status.publish(status);
                 }
@@ -231,19 +233,34 @@ impl BrokerState {
 
     async fn act(&self, image: &MetadataImage, action: Action) {
         match action {
-            Action::Lead { topic, topic_id, partition, leader_epoch, isr } => {
+            Action::Lead {
+                topic,
+                topic_id,
+                partition,
+                leader_epoch,
+                isr,
+            } => {
                 let name = TopicPartition { topic, partition };
                 if let Err(error) = self.lead(image, &name, topic_id, leader_epoch, isr).await {
                     tracing::error!(partition = %name, %error, "a partition could not be led");
                 }
             }
-            Action::SetIsr { topic_id, partition, isr } => {
+            Action::SetIsr {
+                topic_id,
+                partition,
+                isr,
+            } => {
                 if let Some(route) = self.arguments.routing.get(topic_id, partition) {
                     route.leader.set_isr(isr);
                 }
             }
             Action::Configure { topic, topic_id } => self.configure(image, &topic, topic_id),
-            Action::Stop { topic, topic_id, partition, delete } => {
+            Action::Stop {
+                topic,
+                topic_id,
+                partition,
+                delete,
+            } => {
                 let name = TopicPartition { topic, partition };
                 self.stop(&name, topic_id).await;
                 if delete {
@@ -274,11 +291,18 @@ impl BrokerState {
         }
         self.stop(name, topic_id).await;
         let properties = &arguments.properties;
-        let config = Arc::new(topic_config(image, arguments.node_id, properties, &name.topic));
+        let config = Arc::new(topic_config(
+            image,
+            arguments.node_id,
+            properties,
+            &name.topic,
+        ));
         let expiration_ms = arguments.config.logs.producer_id_expiration_ms;
         let (logs, partition) = (arguments.logs.clone(), name.clone());
         let settings = log_config(&config, expiration_ms);
-        let opened = arguments.blocking.run(move || logs.create(&partition, topic_id, settings));
+        let opened = arguments
+            .blocking
+            .run(move || logs.create(&partition, topic_id, settings));
         let log = opened.await?;
         let view = Arc::new(PartitionView::new(
             name.topic.clone(),
@@ -313,19 +337,32 @@ impl BrokerState {
     }
 
     async fn stop(&self, name: &TopicPartition, topic_id: TopicId) {
-        if self.arguments.routing.get(topic_id, name.partition).is_none() {
+        if self
+            .arguments
+            .routing
+            .get(topic_id, name.partition)
+            .is_none()
+        {
             return;
         }
         if *name.topic == *OFFSETS_TOPIC {
             self.arguments.groups.resign(name.partition).await;
         }
         self.arguments.routing.remove(topic_id, name.partition);
-        let _ = self.arguments.replicas.remove_child(&name.to_string()).await;
+        let _ = self
+            .arguments
+            .replicas
+            .remove_child(&name.to_string())
+            .await;
     }
 
     async fn delete(&self, name: &TopicPartition) {
         let (logs, partition) = (self.arguments.logs.clone(), name.clone());
-        let deleted = self.arguments.blocking.run(move || logs.delete(&partition)).await;
+        let deleted = self
+            .arguments
+            .blocking
+            .run(move || logs.delete(&partition))
+            .await;
         if let Err(error) = deleted {
             tracing::error!(partition = %name, %error, "a deleted partition's files stay");
         }
@@ -335,7 +372,9 @@ impl BrokerState {
         let arguments = &self.arguments;
         let properties = &arguments.properties;
         let config = Arc::new(topic_config(image, arguments.node_id, properties, topic));
-        let Some(found) = image.topic_by_id(topic_id) else { return };
+        let Some(found) = image.topic_by_id(topic_id) else {
+            return;
+        };
         for partition in found.partitions.keys() {
             if let Some(route) = arguments.routing.get(topic_id, *partition) {
                 route.leader.configure(config.clone());
@@ -344,12 +383,14 @@ impl BrokerState {
     }
 }
 
-
 /// A setting in milliseconds, at least one.
 fn millis(setting: i64) -> Duration {
     Duration::from_millis(u64::try_from(setting).unwrap_or(1).max(1))
 }
 
 fn offline_dirs(logs: &LogManager) -> Vec<Uuid> {
-    logs.directories().filter(|dir| dir.is_offline()).map(|dir| dir.id()).collect()
+    logs.directories()
+        .filter(|dir| dir.is_offline())
+        .map(|dir| dir.id())
+        .collect()
 }

@@ -70,8 +70,13 @@ pub fn actions(node: NodeId, before: &MetadataImage, after: &MetadataImage) -> V
     }
     for changed in &delta.topics {
         for partition in &changed.partitions {
-            let was = changed.before.as_ref().and_then(|topic| topic.partition(*partition));
-            let Some(is) = changed.topic.partition(*partition) else { continue };
+            let was = changed
+                .before
+                .as_ref()
+                .and_then(|topic| topic.partition(*partition));
+            let Some(is) = changed.topic.partition(*partition) else {
+                continue;
+            };
             let (topic, topic_id) = (changed.topic.name.clone(), changed.topic.id);
             actions.extend(partition_action(node, topic, topic_id, *partition, was, is));
         }
@@ -94,14 +99,29 @@ fn partition_action(
         let isr = is.isr.clone();
         if !(led && same_epoch) {
             let leader_epoch = is.leader_epoch;
-            return Some(Action::Lead { topic, topic_id, partition, leader_epoch, isr });
+            return Some(Action::Lead {
+                topic,
+                topic_id,
+                partition,
+                leader_epoch,
+                isr,
+            });
         }
         let changed = was.is_some_and(|was| was.isr != is.isr);
-        return changed.then_some(Action::SetIsr { topic_id, partition, isr });
+        return changed.then_some(Action::SetIsr {
+            topic_id,
+            partition,
+            isr,
+        });
     }
     let hosted = was.is_some_and(|was| was.replicas.contains(&node));
     let delete = hosted && !is.replicas.contains(&node);
-    (led || delete).then_some(Action::Stop { topic, topic_id, partition, delete })
+    (led || delete).then_some(Action::Stop {
+        topic,
+        topic_id,
+        partition,
+        delete,
+    })
 }
 
 /// Topics whose effective configuration may have changed: their own did, or the brokers' defaults.
@@ -110,7 +130,11 @@ fn configured(delta: &MetadataDelta, after: &MetadataImage) -> Vec<Action> {
         topic: topic.name.clone(),
         topic_id: topic.id,
     };
-    if delta.configs.iter().any(|resource| resource.kind == ConfigResourceType::Broker) {
+    if delta
+        .configs
+        .iter()
+        .any(|resource| resource.kind == ConfigResourceType::Broker)
+    {
         return after.topics().map(action).collect();
     }
     delta

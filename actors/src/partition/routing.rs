@@ -26,12 +26,17 @@ pub struct RoutingTable {
 impl RoutingTable {
     /// The route to a partition, `None` when this node does not lead it.
     pub fn get(&self, topic_id: TopicId, partition: PartitionId) -> Option<Route> {
-        self.routes.get(&(topic_id, partition)).map(|route| route.value().clone())
+        self.routes
+            .get(&(topic_id, partition))
+            .map(|route| route.value().clone())
     }
 
     /// All routes there are, in no order.
     pub fn all(&self) -> Vec<Route> {
-        self.routes.iter().map(|route| route.value().clone()).collect()
+        self.routes
+            .iter()
+            .map(|route| route.value().clone())
+            .collect()
     }
 
     /// How many partitions this node leads.

@@ -58,12 +58,18 @@ impl PartitionView {
     /// What a batch sent now, by this version of Produce, is checked against.
     pub fn rules(&self, now_ms: i64, api_version: i16) -> ValidationRules {
         let rules = *self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        ValidationRules { now_ms, api_version, ..rules }
+        ValidationRules {
+            now_ms,
+            api_version,
+            ..rules
+        }
     }
 
     /// The offset behind the last record that consumers may see.
     pub fn high_watermark(&self) -> Offset {
-        self.high_watermark.load(Ordering::Acquire).max(self.reader.view().log_start())
+        self.high_watermark
+            .load(Ordering::Acquire)
+            .max(self.reader.view().log_start())
     }
 
     /// The offset behind the last record that `read_committed` consumers may see.

@@ -93,12 +93,18 @@ impl Actor for Console {
         let socket = arguments.socket.try_clone()?;
         let (started, starting) = mpsc::channel();
         let sources = arguments.sources;
-        std::thread::Builder::new().name("odeon-console".to_owned()).spawn(move || {
-            let outcome = actix_rt::System::new().block_on(serve(socket, sources, started));
-            let text = outcome.err().map_or_else(|| "stopped".to_owned(), |e| e.to_string());
-            let _ = myself.cast(ConsoleMsg::Ended(text));
-        })?;
-        let server = odeon_kernel::Blocking::Pool.run(move || starting.recv()).await??;
+        std::thread::Builder::new()
+            .name("odeon-console".to_owned())
+            .spawn(move || {
+                let outcome = actix_rt::System::new().block_on(serve(socket, sources, started));
+                let text = outcome
+                    .err()
+                    .map_or_else(|| "stopped".to_owned(), |e| e.to_string());
+                let _ = myself.cast(ConsoleMsg::Ended(text));
+            })?;
+        let server = odeon_kernel::Blocking::Pool
+            .run(move || starting.recv())
+            .await??;
         Ok(ConsoleState { server })
     }
 

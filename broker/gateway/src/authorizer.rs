@@ -41,22 +41,33 @@ pub struct Resource<'a> {
 
 impl<'a> Resource<'a> {
     /// The cluster.
-    pub const CLUSTER: Resource<'static> =
-        Resource { kind: ResourceKind::Cluster, name: "kafka-cluster" };
+    pub const CLUSTER: Resource<'static> = Resource {
+        kind: ResourceKind::Cluster,
+        name: "kafka-cluster",
+    };
 
     /// A topic.
     pub fn topic(name: &'a str) -> Self {
-        Self { kind: ResourceKind::Topic, name }
+        Self {
+            kind: ResourceKind::Topic,
+            name,
+        }
     }
 
     /// A consumer group.
     pub fn group(name: &'a str) -> Self {
-        Self { kind: ResourceKind::Group, name }
+        Self {
+            kind: ResourceKind::Group,
+            name,
+        }
     }
 
     /// A transactional id.
     pub fn transactional_id(name: &'a str) -> Self {
-        Self { kind: ResourceKind::TransactionalId, name }
+        Self {
+            kind: ResourceKind::TransactionalId,
+            name,
+        }
     }
 }
 
@@ -94,9 +105,16 @@ impl Authorizer for AllowAll {
 pub fn operations_of(kind: ResourceKind) -> &'static [Operation] {
     use Operation::*;
     match kind {
-        ResourceKind::Topic => {
-            &[Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs]
-        }
+        ResourceKind::Topic => &[
+            Read,
+            Write,
+            Create,
+            Delete,
+            Alter,
+            Describe,
+            DescribeConfigs,
+            AlterConfigs,
+        ],
         ResourceKind::Group => &[Read, Describe, Delete, DescribeConfigs, AlterConfigs],
         ResourceKind::Cluster => &[
             Create,

@@ -100,8 +100,20 @@ pub async fn serve_split<R, W>(
     let (sender, receiver) = mpsc::channel(limits.in_flight_requests.max(1));
     let (gone_sender, gone) = tokio::sync::watch::channel(false);
     let in_flight = Arc::new(InFlight::default());
-    let writer = spawn(write_answers(write, receiver, in_flight.clone(), gone, gateway.clone()));
-    let reader = Reader { gateway, peer: Arc::new(peer), limits, in_flight, sender };
+    let writer = spawn(write_answers(
+        write,
+        receiver,
+        in_flight.clone(),
+        gone,
+        gateway.clone(),
+    ));
+    let reader = Reader {
+        gateway,
+        peer: Arc::new(peer),
+        limits,
+        in_flight,
+        sender,
+    };
     // The reader ends with the client, or when the writer is gone.
     reader.run(read).await;
     let _ = gone_sender.send(true);
@@ -118,7 +130,10 @@ struct Reader {
 
 impl Reader {
     async fn run<R: AsyncRead + Unpin>(self, mut read: R) {
-        let budget = self.gateway.budget.child(self.limits.in_flight_bytes as u64);
+        let budget = self
+            .gateway
+            .budget
+            .child(self.limits.in_flight_bytes as u64);
         let mut session = dispatch::ConnectionState::default();
         loop {
             match self.step(&mut read, &budget, &mut session).await {
@@ -126,7 +141,10 @@ impl Reader {
                 Err(FrameError::Closed) => return,
                 Err(error) => {
                     if let FrameError::Size { .. } = error {
-                        self.gateway.metrics.protocol_errors.fetch_add(1, Ordering::Relaxed);
+                        self.gateway
+                            .metrics
+                            .protocol_errors
+                            .fetch_add(1, Ordering::Relaxed);
                     }
                     tracing::debug!(host = self.peer.host, %error, "connection ended");
                     return;
@@ -153,7 +171,10 @@ impl Reader {
             dispatch::Request::parse(&self.gateway, &self.peer, frame, arrived, session)
         else {
             // An unknown API or version, or a broken header: as Kafka, close without an answer.
-            self.gateway.metrics.protocol_errors.fetch_add(1, Ordering::Relaxed);
+            self.gateway
+                .metrics
+                .protocol_errors
+                .fetch_add(1, Ordering::Relaxed);
             self.all_answered().await?;
             return Err(FrameError::Closed);
         };
@@ -163,7 +184,10 @@ impl Reader {
         session.last_overlaps = request.overlaps();
         self.in_flight.started();
         let started = dispatch::start(request);
-        self.sender.send(started).await.map_err(|_| FrameError::Closed)
+        self.sender
+            .send(started)
+            .await
+            .map_err(|_| FrameError::Closed)
     }
 
     /// Waits until everything that was started is answered.
@@ -212,7 +236,10 @@ async fn write_answers<W: AsyncWrite + Unpin>(
             }
             Outcome::Nothing => Duration::ZERO,
             Outcome::Close => {
-                gateway.metrics.protocol_errors.fetch_add(1, Ordering::Relaxed);
+                gateway
+                    .metrics
+                    .protocol_errors
+                    .fetch_add(1, Ordering::Relaxed);
                 return;
             }
         };
@@ -232,8 +259,12 @@ async fn write_segments<W: AsyncWrite + Unpin>(
     const BATCH: usize = 64;
     let mut start = 0;
     while start < segments.len() {
-        let slices: Vec<IoSlice<'_>> =
-            segments.iter().skip(start).take(BATCH).map(|s| IoSlice::new(s)).collect();
+        let slices: Vec<IoSlice<'_>> = segments
+            .iter()
+            .skip(start)
+            .take(BATCH)
+            .map(|s| IoSlice::new(s))
+            .collect();
         let mut written = write.write_vectored(&slices).await?;
         if written == 0 && slices.iter().any(|slice| !slice.is_empty()) {
             return Err(std::io::ErrorKind::WriteZero.into());

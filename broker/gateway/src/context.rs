@@ -69,12 +69,17 @@ impl RequestContext {
 
     /// Who asks.
     pub fn requester(&self) -> Requester<'_> {
-        Requester { principal: &self.peer.principal, host: &self.peer.host }
+        Requester {
+            principal: &self.peer.principal,
+            host: &self.peer.host,
+        }
     }
 
     /// Whether the requester may do `operation` to `resource`.
     pub fn allows(&self, operation: Operation, resource: Resource<'_>) -> bool {
-        self.gateway.authorizer.allows(self.requester(), operation, resource)
+        self.gateway
+            .authorizer
+            .allows(self.requester(), operation, resource)
     }
 
     /// Whether the requester may do `operation` to the topic `name`.

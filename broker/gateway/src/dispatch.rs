@@ -69,11 +69,18 @@ impl Request {
         let served = versions_of(api)?;
         let unsupported = !served.contains(&version);
         if unsupported && api != ApiKey::ApiVersions {
-            tracing::debug!(api = api.name(), version, "a version that is not served was asked");
+            tracing::debug!(
+                api = api.name(),
+                version,
+                "a version that is not served was asked"
+            );
             return None;
         }
-        let header_version =
-            if unsupported { 1 } else { api.request_header_version(version) };
+        let header_version = if unsupported {
+            1
+        } else {
+            api.request_header_version(version)
+        };
         let mut body = Decoder::new(frame.bytes.clone());
         let header = RequestHeader::decode(&mut body, header_version).ok()?;
         let name = header.client_id.as_deref().unwrap_or_default();
@@ -91,7 +98,13 @@ impl Request {
             arrived,
             request_bytes: frame.bytes.len() as u64,
         };
-        Some(Self { api, context, body, frame, unsupported_api_versions: unsupported })
+        Some(Self {
+            api,
+            context,
+            body,
+            frame,
+            unsupported_api_versions: unsupported,
+        })
     }
 
     /// Whether it may overlap with others of its kind on the same connection.
@@ -108,25 +121,44 @@ pub(crate) fn start(request: Request) -> Started {
             cancellable: true,
             outcome: Box::pin(async move {
                 let answer = handlers::api_versions::unsupported();
-                finish(&RequestContext { api_version: 0, ..context }, ApiKey::ApiVersions, Some(answer))
+                finish(
+                    &RequestContext {
+                        api_version: 0,
+                        ..context
+                    },
+                    ApiKey::ApiVersions,
+                    Some(answer),
+                )
             }),
         };
     }
     let cancellable = request.api != ApiKey::Produce;
-    Started { outcome: route(request), cancellable }
+    Started {
+        outcome: route(request),
+        cancellable,
+    }
 }
 
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Decodes the body, runs the handler, encodes its answer.
-fn run<Q, A, F>(request: Request, handler: impl FnOnce(RequestContext, Q) -> F + Send + 'static) -> Running
+fn run<Q, A, F>(
+    request: Request,
+    handler: impl FnOnce(RequestContext, Q) -> F + Send + 'static,
+) -> Running
 where
     Q: Message,
     A: Response + 'static,
     F: Future<Output = A> + Send,
 {
     Box::pin(async move {
-        let Request { api, context, mut body, frame, .. } = request;
+        let Request {
+            api,
+            context,
+            mut body,
+            frame,
+            ..
+        } = request;
         let decoded = match Q::decode(&mut body, context.api_version) {
             Ok(decoded) => decoded,
             Err(error) => return broken(api, &context, &error),
@@ -146,17 +178,28 @@ fn broken(api: ApiKey, context: &RequestContext, error: &dyn std::fmt::Display) 
 
 /// The one way out: the throttle hook, the metrics hook, the request log, the encoder.
 fn finish<A: Response>(context: &RequestContext, api: ApiKey, answer: Option<A>) -> Outcome {
-    let total = context.node().clock.monotonic().saturating_sub(context.arrived);
-    let usage = Usage { api, request_bytes: context.request_bytes, total };
-    let throttle =
-        context.gateway.quotas.throttle(context.requester(), &context.client_id, &usage);
+    let total = context
+        .node()
+        .clock
+        .monotonic()
+        .saturating_sub(context.arrived);
+    let usage = Usage {
+        api,
+        request_bytes: context.request_bytes,
+        total,
+    };
+    let throttle = context
+        .gateway
+        .quotas
+        .throttle(context.requester(), &context.client_id, &usage);
     let mut error = false;
     let outcome = match answer {
         None => Outcome::Nothing,
         Some(mut answer) => {
             error = answer.top_level_error_code().is_some_and(|code| code != 0);
             if !throttle.is_zero() {
-                answer.set_throttle_time_ms(i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX));
+                answer
+                    .set_throttle_time_ms(i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX));
             }
             let version = context.api_version;
             match odeon_protocol::encode_response(context.correlation_id, api, version, &answer) {
@@ -174,7 +217,14 @@ fn finish<A: Response>(context: &RequestContext, api: ApiKey, answer: Option<A>)
     };
     let request_bytes = context.request_bytes;
     let queue = Duration::ZERO;
-    let answered = Answered { api, error, request_bytes, response_bytes, queue, total };
+    let answered = Answered {
+        api,
+        error,
+        request_bytes,
+        response_bytes,
+        queue,
+        total,
+    };
     context.gateway.metrics.record(&answered);
     if context.gateway.request_log {
         tracing::info!(
@@ -245,13 +295,21 @@ pub fn versions_of(api: ApiKey) -> Option<RangeInclusive<i16>> {
     if api == ApiKey::Produce {
         return Some(handlers::produce::VERSIONS);
     }
-    APIS.iter().find(|(key, _)| *key == api).map(|(_, versions)| versions.clone())
+    APIS.iter()
+        .find(|(key, _)| *key == api)
+        .map(|(_, versions)| versions.clone())
 }
 
 /// Produce starts at once, so that batches reach their leaders in arrival order; what is left to
 /// await is only the acknowledgement.
 fn produce(request: Request) -> Running {
-    let Request { api, context, mut body, frame, .. } = request;
+    let Request {
+        api,
+        context,
+        mut body,
+        frame,
+        ..
+    } = request;
     let decoded = match m::ProduceRequest::decode(&mut body, context.api_version) {
         Ok(decoded) => decoded,
         Err(error) => {

@@ -58,7 +58,10 @@ pub async fn read_frame<R: AsyncRead + Unpin>(
     let size = usize::try_from(announced)
         .ok()
         .filter(|size| *size <= limit_bytes)
-        .ok_or(FrameError::Size { announced, limit_bytes })?;
+        .ok_or(FrameError::Size {
+            announced,
+            limit_bytes,
+        })?;
     let mut permit = budget.acquire(size.min(STEP_BYTES) as u64).await;
     let mut bytes = BytesMut::new();
     while bytes.len() < size {
@@ -75,5 +78,8 @@ pub async fn read_frame<R: AsyncRead + Unpin>(
             }
         }
     }
-    Ok(Frame { bytes: bytes.freeze(), permit })
+    Ok(Frame {
+        bytes: bytes.freeze(),
+        permit,
+    })
 }

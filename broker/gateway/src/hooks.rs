@@ -96,7 +96,9 @@ pub struct Answered {
 impl RequestMetrics {
     /// Counts one answered request.
     pub fn record(&self, answered: &Answered) {
-        let Some(row) = usize::try_from(answered.api as i16).ok().and_then(|k| self.apis.get(k))
+        let Some(row) = usize::try_from(answered.api as i16)
+            .ok()
+            .and_then(|k| self.apis.get(k))
         else {
             return;
         };
@@ -105,8 +107,14 @@ impl RequestMetrics {
         add(&row.errors, u64::from(answered.error));
         add(&row.request_bytes, answered.request_bytes);
         add(&row.response_bytes, answered.response_bytes);
-        add(&row.queue_us, u64::try_from(answered.queue.as_micros()).unwrap_or(u64::MAX));
-        add(&row.total_us, u64::try_from(answered.total.as_micros()).unwrap_or(u64::MAX));
+        add(
+            &row.queue_us,
+            u64::try_from(answered.queue.as_micros()).unwrap_or(u64::MAX),
+        );
+        add(
+            &row.total_us,
+            u64::try_from(answered.total.as_micros()).unwrap_or(u64::MAX),
+        );
     }
 
     /// Requests answered for one API since the start.
@@ -120,14 +128,46 @@ impl RequestMetrics {
     /// All counters in the Prometheus text format.
     pub fn prometheus(&self) -> String {
         let mut out = String::new();
-        type Column = (&'static str, &'static str, f64, fn(&ApiCounters) -> &AtomicU64);
+        type Column = (
+            &'static str,
+            &'static str,
+            f64,
+            fn(&ApiCounters) -> &AtomicU64,
+        );
         let columns: [Column; 6] = [
-            ("odeon_requests_total", "Requests answered.", 1.0, |c| &c.requests),
-            ("odeon_request_errors_total", "Requests answered with an error.", 1.0, |c| &c.errors),
-            ("odeon_request_bytes_total", "Bytes of requests.", 1.0, |c| &c.request_bytes),
-            ("odeon_response_bytes_total", "Bytes of responses.", 1.0, |c| &c.response_bytes),
-            ("odeon_request_queue_seconds_total", "Time spent waiting.", 1e6, |c| &c.queue_us),
-            ("odeon_request_seconds_total", "Time until the answer.", 1e6, |c| &c.total_us),
+            ("odeon_requests_total", "Requests answered.", 1.0, |c| {
+                &c.requests
+            }),
+            (
+                "odeon_request_errors_total",
+                "Requests answered with an error.",
+                1.0,
+                |c| &c.errors,
+            ),
+            (
+                "odeon_request_bytes_total",
+                "Bytes of requests.",
+                1.0,
+                |c| &c.request_bytes,
+            ),
+            (
+                "odeon_response_bytes_total",
+                "Bytes of responses.",
+                1.0,
+                |c| &c.response_bytes,
+            ),
+            (
+                "odeon_request_queue_seconds_total",
+                "Time spent waiting.",
+                1e6,
+                |c| &c.queue_us,
+            ),
+            (
+                "odeon_request_seconds_total",
+                "Time until the answer.",
+                1e6,
+                |c| &c.total_us,
+            ),
         ];
         for (name, help, scale, column) in columns {
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
@@ -143,9 +183,17 @@ impl RequestMetrics {
         }
         let mut gauge = |name: &str, kind: &str, help: &str, value: &AtomicU64| {
             let value = value.load(Ordering::Relaxed);
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+            let _ = writeln!(
+                out,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+            );
         };
-        gauge("odeon_connections", "gauge", "Open connections.", &self.connections_open);
+        gauge(
+            "odeon_connections",
+            "gauge",
+            "Open connections.",
+            &self.connections_open,
+        );
         gauge(
             "odeon_connections_accepted_total",
             "counter",

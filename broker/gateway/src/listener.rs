@@ -52,7 +52,10 @@ impl Listening {
         let host = if host.is_empty() { "0.0.0.0" } else { host };
         let listener = TcpListener::bind((host, port)).await?;
         let address = listener.local_addr()?;
-        Ok(Self { socket: Arc::new(listener.into_std()?), address })
+        Ok(Self {
+            socket: Arc::new(listener.into_std()?),
+            address,
+        })
     }
 
     /// The socket itself, for a server that is not a [`Listener`].
@@ -204,8 +207,14 @@ impl Actor for Listener {
 
 impl ListenerState {
     fn forget(&mut self, connection: &ActorCell) {
-        let Some(ip) = self.connections.remove(&connection.get_id()) else { return };
-        self.arguments.gateway.metrics.connections_open.fetch_sub(1, Ordering::Relaxed);
+        let Some(ip) = self.connections.remove(&connection.get_id()) else {
+            return;
+        };
+        self.arguments
+            .gateway
+            .metrics
+            .connections_open
+            .fetch_sub(1, Ordering::Relaxed);
         if let Some(count) = self.by_ip.get_mut(&ip) {
             *count -= 1;
             if *count == 0 {
@@ -253,7 +262,12 @@ impl Actor for Connection {
         myself: ActorRef<Served>,
         arguments: ConnectionArguments,
     ) -> Result<ConnectionState, ActorProcessingErr> {
-        let ConnectionArguments { stream, peer, limits, gateway } = arguments;
+        let ConnectionArguments {
+            stream,
+            peer,
+            limits,
+            gateway,
+        } = arguments;
         stream.set_nodelay(true)?;
         let (read, write) = stream.into_split();
         let serving = spawn(serve_split(read, write, gateway, peer, limits));

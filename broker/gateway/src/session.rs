@@ -79,13 +79,18 @@ pub struct Session {
 impl Session {
     fn put(&mut self, wanted: Wanted) {
         let key = (wanted.topic.clone(), wanted.partition);
-        if let Some(cached) = self.order.get(&key).and_then(|at| self.partitions.get_mut(at)) {
+        if let Some(cached) = self
+            .order
+            .get(&key)
+            .and_then(|at| self.partitions.get_mut(at))
+        {
             cached.wanted = wanted;
             return;
         }
         self.next_order += 1;
         self.order.insert(key, self.next_order);
-        self.partitions.insert(self.next_order, Cached { wanted, told: None });
+        self.partitions
+            .insert(self.next_order, Cached { wanted, told: None });
     }
 
     fn forget(&mut self, topic: &TopicRef, partition: i32) {
@@ -95,15 +100,28 @@ impl Session {
     }
 
     fn wanted(&self) -> Vec<Wanted> {
-        self.partitions.values().map(|cached| cached.wanted.clone()).collect()
+        self.partitions
+            .values()
+            .map(|cached| cached.wanted.clone())
+            .collect()
     }
 
     /// Whether the answer must mention a partition: it has records, an error, or something that
     /// the client was not told yet. Remembers what it is told now.
-    fn must_tell(&mut self, topic: &TopicRef, partition: i32, now: Told, has_records: bool) -> bool {
+    fn must_tell(
+        &mut self,
+        topic: &TopicRef,
+        partition: i32,
+        now: Told,
+        has_records: bool,
+    ) -> bool {
         let key = (topic.clone(), partition);
-        let Some(at) = self.order.get(&key).copied() else { return true };
-        let Some(cached) = self.partitions.get_mut(&at) else { return true };
+        let Some(at) = self.order.get(&key).copied() else {
+            return true;
+        };
+        let Some(cached) = self.partitions.get_mut(&at) else {
+            return true;
+        };
         let changed = cached.told != Some(now);
         // An error must be repeated until it is gone, so it is never taken for told.
         cached.told = (now.error_code == 0).then_some(now);
@@ -136,7 +154,9 @@ impl Plan {
         now: Told,
         has_records: bool,
     ) -> bool {
-        let Some(session) = &self.session else { return true };
+        let Some(session) = &self.session else {
+            return true;
+        };
         let told = lock(session).must_tell(topic, partition, now, has_records);
         told || !self.incremental
     }
@@ -172,13 +192,20 @@ pub struct FetchSessions {
 }
 
 fn lock(session: &Mutex<Session>) -> std::sync::MutexGuard<'_, Session> {
-    session.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    session
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl FetchSessions {
     /// A cache with room for `slots` sessions.
     pub fn new(slots: usize, rng: Rng) -> Self {
-        Self { slots, sessions: DashMap::new(), count: AtomicUsize::new(0), rng }
+        Self {
+            slots,
+            sessions: DashMap::new(),
+            count: AtomicUsize::new(0),
+            rng,
+        }
     }
 
     /// How many sessions there are.
@@ -200,7 +227,12 @@ impl FetchSessions {
         match request.session_epoch {
             FINAL_EPOCH => {
                 self.remove(request.session_id);
-                Ok(Plan { wanted: request.wanted, session_id: 0, session: None, incremental: false })
+                Ok(Plan {
+                    wanted: request.wanted,
+                    session_id: 0,
+                    session: None,
+                    incremental: false,
+                })
             }
             INITIAL_EPOCH => {
                 self.remove(request.session_id);
@@ -212,12 +244,21 @@ impl FetchSessions {
 
     fn begin(&self, request: SessionRequest, now_ms: i64) -> Plan {
         let wanted = request.wanted;
-        let none = |wanted| Plan { wanted, session_id: 0, session: None, incremental: false };
+        let none = |wanted| Plan {
+            wanted,
+            session_id: 0,
+            session: None,
+            incremental: false,
+        };
         if wanted.is_empty() || !self.make_room(wanted.len(), now_ms) {
             return none(wanted);
         }
-        let mut session =
-            Session { epoch: 1, uses_ids: request.uses_ids, last_used_ms: now_ms, ..Session::default() };
+        let mut session = Session {
+            epoch: 1,
+            uses_ids: request.uses_ids,
+            last_used_ms: now_ms,
+            ..Session::default()
+        };
         for partition in wanted.iter().cloned() {
             session.put(partition);
         }
@@ -227,13 +268,21 @@ impl FetchSessions {
             if let dashmap::Entry::Vacant(slot) = self.sessions.entry(id) {
                 slot.insert(session.clone());
                 self.count.fetch_add(1, Ordering::Relaxed);
-                return Plan { wanted, session_id: id, session: Some(session), incremental: false };
+                return Plan {
+                    wanted,
+                    session_id: id,
+                    session: Some(session),
+                    incremental: false,
+                };
             }
         }
     }
 
     fn resume(&self, request: SessionRequest, now_ms: i64) -> Result<Plan, ErrorCode> {
-        let session = self.sessions.get(&request.session_id).map(|entry| entry.value().clone());
+        let session = self
+            .sessions
+            .get(&request.session_id)
+            .map(|entry| entry.value().clone());
         let session = session.ok_or(ErrorCode::FetchSessionIdNotFound)?;
         let mut locked = lock(&session);
         if locked.epoch != request.session_epoch {
@@ -249,15 +298,29 @@ impl FetchSessions {
             locked.put(wanted);
         }
         locked.last_used_ms = now_ms;
-        locked.epoch = if locked.epoch == i32::MAX { 1 } else { locked.epoch + 1 };
+        locked.epoch = if locked.epoch == i32::MAX {
+            1
+        } else {
+            locked.epoch + 1
+        };
         let wanted = locked.wanted();
         drop(locked);
         if wanted.is_empty() {
             self.remove(request.session_id);
-            return Ok(Plan { wanted, session_id: 0, session: None, incremental: true });
+            return Ok(Plan {
+                wanted,
+                session_id: 0,
+                session: None,
+                incremental: true,
+            });
         }
         let session_id = request.session_id;
-        Ok(Plan { wanted, session_id, session: Some(session), incremental: true })
+        Ok(Plan {
+            wanted,
+            session_id,
+            session: Some(session),
+            incremental: true,
+        })
     }
 
     fn remove(&self, session_id: i32) {
@@ -276,7 +339,9 @@ impl FetchSessions {
             let stale = now_ms.saturating_sub(session.last_used_ms) > EVICTION_MS;
             (!stale, session.partitions.len(), *entry.key())
         });
-        let Some((in_use, size, id)) = ranked.min() else { return false };
+        let Some((in_use, size, id)) = ranked.min() else {
+            return false;
+        };
         if in_use && size >= partitions {
             return false;
         }

@@ -30,7 +30,12 @@ pub(super) fn check_supported(config: &BrokerConfig) -> Result<(), NodeError> {
     if !(config.roles.broker && config.roles.controller) {
         return refuse("process.roles must be broker,controller: one node has both roles".into());
     }
-    if config.quorum.voters.iter().any(|voter| voter.id != config.node_id) {
+    if config
+        .quorum
+        .voters
+        .iter()
+        .any(|voter| voter.id != config.node_id)
+    {
         return refuse(
             "controller.quorum.voters names other nodes: this version runs one node".into(),
         );
@@ -59,17 +64,22 @@ pub(super) async fn bind(config: &BrokerConfig) -> Result<Vec<Bound>, NodeError>
     let mut bound = Vec::new();
     for listener in &config.network.listeners {
         let listening = bind_one(&listener.name, &listener.host, listener.port).await?;
-        bound.push(Bound { listener: listener.clone(), listening });
+        bound.push(Bound {
+            listener: listener.clone(),
+            listening,
+        });
     }
     Ok(bound)
 }
 
 pub(super) async fn bind_one(name: &str, host: &str, port: u16) -> Result<Listening, NodeError> {
-    Listening::bind(host, port).await.map_err(|source| NodeError::Listen {
-        address: format!("{host}:{port}"),
-        listener: name.to_owned(),
-        source,
-    })
+    Listening::bind(host, port)
+        .await
+        .map_err(|source| NodeError::Listen {
+            address: format!("{host}:{port}"),
+            listener: name.to_owned(),
+            source,
+        })
 }
 
 /// Opens and loads the log directories; an empty one is formatted. Blocks.
@@ -101,7 +111,11 @@ pub(super) fn logs(
     for (partition, report) in &loaded.recovered {
         tracing::info!(%partition, ?report, "a log was recovered");
     }
-    tracing::info!(logs = loaded.loaded, unclean_dirs = loaded.unclean_dirs, "logs are loaded");
+    tracing::info!(
+        logs = loaded.loaded,
+        unclean_dirs = loaded.unclean_dirs,
+        "logs are loaded"
+    );
     Ok((Arc::new(manager), cluster_id.into()))
 }
 
@@ -136,7 +150,11 @@ pub(super) async fn quorum(
         .find(|dir| dir.path() == metadata_dir)
         .map_or(Uuid::ZERO, |dir| dir.id());
     let (machine, image) = ImageStateMachine::new(parts.cluster_id.clone());
-    let voter = Voter { node_id: config.node_id, directory_id, endpoint: String::new() };
+    let voter = Voter {
+        node_id: config.node_id,
+        directory_id,
+        endpoint: String::new(),
+    };
     let quorum = Quorum::start(QuorumConfig::new(
         config.node_id,
         directory_id,

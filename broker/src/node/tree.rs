@@ -18,7 +18,7 @@ use odeon_gateway::connection::ConnectionLimits;
 use odeon_gateway::hooks::{NoQuotas, RequestMetrics};
 use odeon_gateway::listener::ListenerArguments;
 use odeon_gateway::session::FetchSessions;
-use odeon_gateway::{AllowAll, GatewayState, Listener, ListenerConfig, Listening};
+use odeon_gateway::{Authorizer, GatewayState, Listener, ListenerConfig, Listening};
 use odeon_kernel::supervisor::{
     Backoff, Child, ChildSpec, Restart, RootSupervisor, StopOrder, Strategy, Supervisor,
     SupervisorHandle, SupervisorOptions,
@@ -55,6 +55,7 @@ pub(super) struct Ingredients {
     pub(super) bound: Vec<Bound>,
     pub(super) console: Option<Listening>,
     pub(super) request_log: bool,
+    pub(super) authorizer: Arc<dyn Authorizer>,
     pub(super) system: tokio::runtime::Handle,
 }
 
@@ -79,8 +80,10 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         clock.clone(),
         parts.rng.clone(),
     ));
-    let status =
-        Arc::new(View::new(BrokerStatus { broker_epoch: -1, unfenced: false }));
+    let status = Arc::new(View::new(BrokerStatus {
+        broker_epoch: -1,
+        unfenced: false,
+    }));
     let watch = status.watch();
     let handle = NodeHandle::new(NodeParts {
         node_id: parts.config.node_id,
@@ -110,13 +113,31 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
             coordinators: coordinators.clone(),
             system: parts.system.clone(),
         };
-        Supervisor::child(&new_handle(), options("Roles"), Restart::Permanent, move || parts.children())
+        Supervisor::child(
+            &new_handle(),
+            options("Roles"),
+            Restart::Permanent,
+            move || parts.children(),
+        )
     };
-    let ground = ground(&parts, options("Ground").intensity(0, Duration::from_secs(60)), &new_handle());
+    let ground = ground(
+        &parts,
+        options("Ground").intensity(0, Duration::from_secs(60)),
+        &new_handle(),
+    );
     // The root is needed by the console below it: its handle is known before it runs.
     let root_handle = new_handle();
-    let edge = edge(&parts, &gateway, &root_handle, watch.clone(), options("Edge"), &new_handle());
-    let node = options("Node").strategy(Strategy::RestForOne).intensity(3, Duration::from_secs(60));
+    let edge = edge(
+        &parts,
+        &gateway,
+        &root_handle,
+        watch.clone(),
+        options("Edge"),
+        &new_handle(),
+    );
+    let node = options("Node")
+        .strategy(Strategy::RestForOne)
+        .intensity(3, Duration::from_secs(60));
     let root = Supervisor::start_root_as(root_handle, node, vec![ground, roles, edge])
         .await
         .map_err(|error| NodeError::Failed(error.to_string()))?;
@@ -126,7 +147,14 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         .map(|bound| (bound.listener.name.clone(), bound.listening.address()))
         .collect();
     let console = parts.console.as_ref().map(Listening::address);
-    Ok(Grown { handle, gateway, root, listeners, console, status: watch })
+    Ok(Grown {
+        handle,
+        gateway,
+        root,
+        listeners,
+        console,
+        status: watch,
+    })
 }
 
 /// What the broker's settings say about groups.
@@ -149,10 +177,12 @@ fn group_config(config: &BrokerConfig) -> GroupConfig {
 fn gateway_state(parts: &Ingredients, node: NodeHandle) -> GatewayState {
     let network = &parts.config.network;
     let slots = usize::try_from(network.max_incremental_fetch_session_cache_slots).unwrap_or(0);
-    let bytes = u64::try_from(network.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
+    let bytes = u64::try_from(network.queued_max_request_bytes)
+        .ok()
+        .filter(|bytes| *bytes > 0);
     GatewayState {
         node,
-        authorizer: Arc::new(AllowAll),
+        authorizer: parts.authorizer.clone(),
         quotas: Arc::new(NoQuotas),
         metrics: RequestMetrics::default(),
         fetch_sessions: FetchSessions::new(slots, Rng::from_seed(parts.rng.next_u64())),
@@ -176,12 +206,18 @@ fn ground(parts: &Ingredients, options: SupervisorOptions, handle: &SupervisorHa
     Supervisor::child(handle, options, Restart::Permanent, move || {
         let (storage, quorum) = (storage.clone(), quorum.clone());
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
-        let storage = ChildSpec::actor("Storage", Restart::Permanent, &Slot::new(clock.clone()), move || {
-            (Storage, storage.clone())
-        });
-        let quorum = ChildSpec::actor("Quorum", Restart::Permanent, &Slot::new(clock.clone()), move || {
-            (QuorumGuard, quorum.clone())
-        });
+        let storage = ChildSpec::actor(
+            "Storage",
+            Restart::Permanent,
+            &Slot::new(clock.clone()),
+            move || (Storage, storage.clone()),
+        );
+        let quorum = ChildSpec::actor(
+            "Quorum",
+            Restart::Permanent,
+            &Slot::new(clock.clone()),
+            move || (QuorumGuard, quorum.clone()),
+        );
         vec![storage.backoff(backoff), quorum]
     })
 }
@@ -229,12 +265,28 @@ fn endpoints(parts: &Ingredients) -> Vec<Endpoint> {
     advertised
         .filter(|listener| !network.controller_listener_names.contains(&listener.name))
         .map(|listener| {
-            let bound = parts.bound.iter().find(|bound| bound.listener.name == listener.name);
+            let bound = parts
+                .bound
+                .iter()
+                .find(|bound| bound.listener.name == listener.name);
             let bound_port = bound.map_or(0, |bound| bound.listening.address().port());
-            let port = if listener.port == 0 { bound_port } else { listener.port };
-            let host = if listener.host.is_empty() { odeon_kernel::system::host_name() } else { listener.host.clone() };
+            let port = if listener.port == 0 {
+                bound_port
+            } else {
+                listener.port
+            };
+            let host = if listener.host.is_empty() {
+                odeon_kernel::system::host_name()
+            } else {
+                listener.host.clone()
+            };
             let security_protocol = listener.protocol.code();
-            Endpoint { name: listener.name.clone(), host, port, security_protocol }
+            Endpoint {
+                name: listener.name.clone(),
+                host,
+                port,
+                security_protocol,
+            }
         })
         .collect()
 }
@@ -262,20 +314,37 @@ impl Roles {
             let (system, arguments) = (self.system.clone(), self.controller.clone());
             let slot = self.controller_handle.slot().clone();
             ChildSpec::new("ClusterController", Restart::Permanent, move |parent| {
-                on(system.clone(), ClusterController, arguments.clone(), slot.clone(), parent)
+                on(
+                    system.clone(),
+                    ClusterController,
+                    arguments.clone(),
+                    slot.clone(),
+                    parent,
+                )
             })
         };
         let broker = {
             let (system, arguments) = (self.system.clone(), self.broker.clone());
             let slot = Slot::new(clock.clone());
             ChildSpec::new("BrokerActor", Restart::Permanent, move |parent| {
-                on(system.clone(), BrokerActor, arguments.clone(), slot.clone(), parent)
+                on(
+                    system.clone(),
+                    BrokerActor,
+                    arguments.clone(),
+                    slot.clone(),
+                    parent,
+                )
             })
         };
         vec![
             controller,
             Supervisor::child(&self.replicas, many("Replicas"), Restart::Permanent, none),
-            Supervisor::child(&self.coordinators, many("Coordinators"), Restart::Permanent, none),
+            Supervisor::child(
+                &self.coordinators,
+                many("Coordinators"),
+                Restart::Permanent,
+                none,
+            ),
             broker,
         ]
     }
@@ -292,7 +361,9 @@ async fn on<A>(
 where
     A: ractor::Actor,
 {
-    let started = runtime.spawn(A::spawn_linked(None, actor, arguments, parent)).await??;
+    let started = runtime
+        .spawn(A::spawn_linked(None, actor, arguments, parent))
+        .await??;
     slot.publish(started.0.clone());
     Ok(started.into())
 }
@@ -324,18 +395,20 @@ fn edge(
         ready: Arc::new(move || status.get().unfenced),
         tree: root.clone(),
     };
-    let console = parts
-        .console
-        .as_ref()
-        .map(|listening| ConsoleArguments { socket: listening.socket(), sources });
+    let console = parts.console.as_ref().map(|listening| ConsoleArguments {
+        socket: listening.socket(),
+        sources,
+    });
     let clock = parts.clock.clone();
     Supervisor::child(handle, options, Restart::Permanent, move || {
         let backoff = || Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let listeners = arguments.clone().into_iter().map(|arguments| {
             let name = format!("Gateway {}", arguments.config.name);
             let slot = Slot::new(clock.clone());
-            ChildSpec::actor(name, Restart::Permanent, &slot, move || (Listener, arguments.clone()))
-                .backoff(backoff())
+            ChildSpec::actor(name, Restart::Permanent, &slot, move || {
+                (Listener, arguments.clone())
+            })
+            .backoff(backoff())
         });
         let console = console.clone().map(|arguments| {
             let slot = Slot::new(clock.clone());
@@ -360,7 +433,9 @@ fn listener_config(config: &BrokerConfig, bound: &Bound) -> ListenerConfig {
             frame_bytes: count(network.socket_request_max_bytes),
             in_flight_bytes: CONNECTION_BYTES,
             in_flight_requests: CONNECTION_REQUESTS,
-            idle: Duration::from_millis(u64::try_from(network.connections_max_idle_ms).unwrap_or(0)),
+            idle: Duration::from_millis(
+                u64::try_from(network.connections_max_idle_ms).unwrap_or(0),
+            ),
         },
     }
 }

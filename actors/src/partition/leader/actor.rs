@@ -84,9 +84,15 @@ impl Actor for PartitionLeader {
         arguments: LeaderArguments,
     ) -> Result<Leading, ActorProcessingErr> {
         let incarnation = arguments.incarnations.fetch_add(1, Ordering::AcqRel);
-        let lease = Lease { leader_epoch: arguments.leader_epoch, incarnation };
+        let lease = Lease {
+            leader_epoch: arguments.leader_epoch,
+            incarnation,
+        };
         let log = arguments.log.clone();
-        log.set_config(log_config(&arguments.config, arguments.producer_id_expiration_ms));
+        log.set_config(log_config(
+            &arguments.config,
+            arguments.producer_id_expiration_ms,
+        ));
         let mut writer = log.take_lease(lease)?;
         writer.begin_epoch()?;
         let offsets = log.view();
@@ -101,7 +107,13 @@ impl Actor for PartitionLeader {
             offsets.log_end(),
             offsets.flushed(),
         );
-        let mut leading = Leading { arguments, writer, decide, unwritten: Vec::new(), returns_at: None };
+        let mut leading = Leading {
+            arguments,
+            writer,
+            decide,
+            unwritten: Vec::new(),
+            returns_at: None,
+        };
         leading.publish();
         leading.sync(&myself);
         Ok(leading)
@@ -114,12 +126,20 @@ impl Actor for PartitionLeader {
         state: &mut Leading,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            LeaderMsg::Append { batch, acks, origin, reply } => {
+            LeaderMsg::Append {
+                batch,
+                acks,
+                origin,
+                reply,
+            } => {
                 state.append(&myself, *batch, acks, origin, reply);
             }
             LeaderMsg::Flush => state.flush(&myself)?,
             LeaderMsg::Synced(done) => state.synced(&myself, done)?,
-            LeaderMsg::DeleteRecords { before_offset, reply } => {
+            LeaderMsg::DeleteRecords {
+                before_offset,
+                reply,
+            } => {
                 let _ = reply.send(state.delete_records(before_offset));
             }
             LeaderMsg::Configure(config) => state.configure(&myself, config),
@@ -158,7 +178,11 @@ impl Leading {
             }
         };
         let appended = self.appended(staged, log_append_time_ms);
-        self.unwritten.push(Unwritten { acks, appended, reply });
+        self.unwritten.push(Unwritten {
+            acks,
+            appended,
+            reply,
+        });
         if self.unwritten.len() == 1 {
             // Lands behind all appends that are queued now: they become one write.
             let _ = myself.cast(LeaderMsg::Flush);
@@ -196,9 +220,16 @@ impl Leading {
             }
         };
         self.decide.written(written.log_end);
-        for Unwritten { acks, appended, reply } in unwritten {
+        for Unwritten {
+            acks,
+            appended,
+            reply,
+        } in unwritten
+        {
             match acks {
-                Acks::All => self.decide.wait(appended.last_offset, Owed { appended, reply }),
+                Acks::All => self
+                    .decide
+                    .wait(appended.last_offset, Owed { appended, reply }),
                 Acks::None | Acks::Leader => {
                     let _ = reply.send(Ok(appended));
                 }
@@ -244,7 +275,9 @@ impl Leading {
     }
 
     fn start_sync(&mut self, myself: &ActorRef<LeaderMsg>) -> Result<(), LogError> {
-        let Some(job) = self.writer.sync_job()? else { return Ok(()) };
+        let Some(job) = self.writer.sync_job()? else {
+            return Ok(());
+        };
         self.decide.sync_started();
         let (blocking, myself) = (self.arguments.blocking, myself.clone());
         spawn(async move {
@@ -280,7 +313,11 @@ impl Leading {
 
     fn delete_records(&mut self, before_offset: Offset) -> Result<Offset, ErrorCode> {
         let high_watermark = self.decide.high_watermark();
-        let target = if before_offset == -1 { high_watermark } else { before_offset };
+        let target = if before_offset == -1 {
+            high_watermark
+        } else {
+            before_offset
+        };
         if target < 0 || target > high_watermark {
             return Err(ErrorCode::OffsetOutOfRange);
         }
@@ -292,7 +329,10 @@ impl Leading {
 
     fn configure(&mut self, myself: &ActorRef<LeaderMsg>, config: Arc<TopicConfig>) {
         let log = &self.arguments.log;
-        log.set_config(log_config(&config, self.arguments.producer_id_expiration_ms));
+        log.set_config(log_config(
+            &config,
+            self.arguments.producer_id_expiration_ms,
+        ));
         let min_insync = usize::try_from(config.min_insync_replicas).unwrap_or(1);
         self.decide.configure(min_insync, config.durability);
         self.arguments.view.configure(&config);
@@ -332,7 +372,9 @@ impl Leading {
         myself: &ActorRef<LeaderMsg>,
         now: Duration,
     ) -> Result<(), LogError> {
-        let Some(due) = self.writer.next_deletion()? else { return Ok(()) };
+        let Some(due) = self.writer.next_deletion()? else {
+            return Ok(());
+        };
         if self.returns_at.is_some_and(|at| at > now) {
             return Ok(());
         }
@@ -366,5 +408,8 @@ impl From<Origin> for odeon_log::Origin {
 }
 
 fn refusal(error: &LogError) -> AppendError {
-    AppendError { code: log_error_code(error), message: Some(error.to_string()) }
+    AppendError {
+        code: log_error_code(error),
+        message: Some(error.to_string()),
+    }
 }

@@ -32,7 +32,12 @@ impl LeaderHandle {
     ) -> oneshot::Receiver<Result<Appended, AppendError>> {
         let (reply, receiver) = oneshot::channel();
         // Refused sends drop the reply, which says "unknown"; the client retries.
-        let _ = self.slot.cast(LeaderMsg::Append { batch: Box::new(batch), acks, origin, reply });
+        let _ = self.slot.cast(LeaderMsg::Append {
+            batch: Box::new(batch),
+            acks,
+            origin,
+            reply,
+        });
         receiver
     }
 
@@ -41,9 +46,12 @@ impl LeaderHandle {
     /// # Errors
     /// `OFFSET_OUT_OF_RANGE` beyond the high watermark, `NOT_LEADER_OR_FOLLOWER` when no leader runs.
     pub async fn delete_records(&self, before_offset: Offset) -> Result<Offset, ErrorCode> {
-        self.ask(|reply| LeaderMsg::DeleteRecords { before_offset, reply })
-            .await
-            .unwrap_or(Err(ErrorCode::NotLeaderOrFollower))
+        self.ask(|reply| LeaderMsg::DeleteRecords {
+            before_offset,
+            reply,
+        })
+        .await
+        .unwrap_or(Err(ErrorCode::NotLeaderOrFollower))
     }
 
     /// The leader's own account of itself, `None` when none runs.

@@ -54,7 +54,10 @@ pub struct AppendError {
 
 impl From<ErrorCode> for AppendError {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None }
+        Self {
+            code,
+            message: None,
+        }
     }
 }
 

@@ -90,7 +90,11 @@ impl<R> LeaderState<R> {
 
     /// The write up to `log_end` is done.
     pub(super) fn written(&mut self, log_end: Offset) {
-        assert!(log_end >= self.log_end, "the log end went back: {} -> {log_end}", self.log_end);
+        assert!(
+            log_end >= self.log_end,
+            "the log end went back: {} -> {log_end}",
+            self.log_end
+        );
         self.log_end = log_end;
     }
 
@@ -111,7 +115,11 @@ impl<R> LeaderState<R> {
 
     /// The sync that was running is over; it covered everything below `flushed`.
     pub(super) fn synced(&mut self, flushed: Offset) {
-        assert!(flushed <= self.log_end, "synced {flushed} behind the log end {}", self.log_end);
+        assert!(
+            flushed <= self.log_end,
+            "synced {flushed} behind the log end {}",
+            self.log_end
+        );
         self.sync_running = false;
         self.flushed = self.flushed.max(flushed);
     }

@@ -67,13 +67,21 @@ struct Refusal {
 
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Self {
-        Self { code, message: None, records: Vec::new() }
+        Self {
+            code,
+            message: None,
+            records: Vec::new(),
+        }
     }
 }
 
 impl From<ValidationError> for Refusal {
     fn from(error: ValidationError) -> Self {
-        Self { code: error.error, message: Some(error.message), records: error.record_errors }
+        Self {
+            code: error.error,
+            message: Some(error.message),
+            records: error.record_errors,
+        }
     }
 }
 
@@ -89,7 +97,10 @@ pub fn begin(context: &RequestContext, request: ProduceRequest) -> PendingProduc
         .into_iter()
         .map(|topic| {
             let found = lookup::topic(&image, &topic.name, topic.topic_id);
-            let name = found.as_ref().map_or(topic.name.as_str(), |found| &found.name).to_owned();
+            let name = found
+                .as_ref()
+                .map_or(topic.name.as_str(), |found| &found.name)
+                .to_owned();
             let may_write = context.allows_topic(Operation::Write, &name);
             let partitions = topic
                 .partition_data
@@ -107,10 +118,17 @@ pub fn begin(context: &RequestContext, request: ProduceRequest) -> PendingProduc
                         let topic = found.as_ref().map_err(|code| *code)?;
                         append(context, topic, partition, acks)
                     })();
-                    (index, pending.map_or_else(Pending::Refused, Pending::Waiting))
+                    (
+                        index,
+                        pending.map_or_else(Pending::Refused, Pending::Waiting),
+                    )
                 })
                 .collect();
-            PendingTopic { name, id: topic.topic_id, partitions }
+            PendingTopic {
+                name,
+                id: topic.topic_id,
+                partitions,
+            }
         })
         .collect();
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
@@ -180,7 +198,10 @@ impl PendingProduce {
                 ..Default::default()
             });
         }
-        let mut response = ProduceResponse { responses, ..Default::default() };
+        let mut response = ProduceResponse {
+            responses,
+            ..Default::default()
+        };
         if context.api_version >= 10 {
             name_leaders(context, &context.node().image.get(), &mut response);
         }
@@ -222,7 +243,9 @@ fn partition_response(index: i32, result: Result<Appended, Refusal>) -> Partitio
 fn name_leaders(context: &RequestContext, image: &MetadataImage, response: &mut ProduceResponse) {
     let mut nodes = Vec::new();
     for topic in &mut response.responses {
-        let Ok(found) = lookup::topic(image, &topic.name, topic.topic_id) else { continue };
+        let Ok(found) = lookup::topic(image, &topic.name, topic.topic_id) else {
+            continue;
+        };
         for partition in &mut topic.partition_responses {
             if partition.error_code != ErrorCode::NotLeaderOrFollower.code()
                 && partition.error_code != ErrorCode::FencedLeaderEpoch.code()
@@ -244,7 +267,13 @@ fn name_leaders(context: &RequestContext, image: &MetadataImage, response: &mut 
         .into_iter()
         .filter_map(|node_id| {
             let (host, port, rack) = lookup::endpoint(image, node_id, &context.peer.listener)?;
-            Some(NodeEndpoint { node_id, host, port, rack, ..Default::default() })
+            Some(NodeEndpoint {
+                node_id,
+                host,
+                port,
+                rack,
+                ..Default::default()
+            })
         })
         .collect();
 }

@@ -50,9 +50,18 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
         committed: request.isolation_level == 1,
     };
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    let plan = match context.gateway.fetch_sessions.plan(session_request(context, request), context.now_ms()) {
+    let plan = match context
+        .gateway
+        .fetch_sessions
+        .plan(session_request(context, request), context.now_ms())
+    {
         Ok(plan) => plan,
-        Err(code) => return FetchResponse { error_code: code.code(), ..Default::default() },
+        Err(code) => {
+            return FetchResponse {
+                error_code: code.code(),
+                ..Default::default()
+            };
+        }
     };
     let mut reading = Reading::resolve(context, plan, limits);
     reading.until_enough(context, max_wait).await;
@@ -72,7 +81,10 @@ fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRe
         .topics
         .into_iter()
         .flat_map(|topic| {
-            let topic_ref = TopicRef { name: topic.topic, id: topic.topic_id };
+            let topic_ref = TopicRef {
+                name: topic.topic,
+                id: topic.topic_id,
+            };
             topic.partitions.into_iter().map(move |partition| Wanted {
                 topic: topic_ref.clone(),
                 partition: partition.partition,
@@ -87,12 +99,24 @@ fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRe
         .forgotten_topics_data
         .into_iter()
         .flat_map(|topic| {
-            let topic_ref = TopicRef { name: topic.topic, id: topic.topic_id };
-            topic.partitions.into_iter().map(move |partition| (topic_ref.clone(), partition))
+            let topic_ref = TopicRef {
+                name: topic.topic,
+                id: topic.topic_id,
+            };
+            topic
+                .partitions
+                .into_iter()
+                .map(move |partition| (topic_ref.clone(), partition))
         })
         .collect();
     let (session_id, session_epoch) = (request.session_id, request.session_epoch);
-    SessionRequest { session_id, session_epoch, uses_ids, wanted, forgotten }
+    SessionRequest {
+        session_id,
+        session_epoch,
+        uses_ids,
+        wanted,
+        forgotten,
+    }
 }
 
 /// One partition of a fetch.
@@ -125,32 +149,48 @@ impl Reading {
         let parts = std::mem::take(&mut plan.wanted)
             .into_iter()
             .map(|wanted| {
-                let view = lookup::topic(&image, &wanted.topic.name, wanted.topic.id).and_then(|topic| {
-                    if !context.allows_topic(Operation::Read, &topic.name) {
-                        return Err(ErrorCode::TopicAuthorizationFailed);
-                    }
-                    let route = lookup::route(context, &topic, wanted.partition)?;
-                    lookup::check_epoch(wanted.current_leader_epoch, route.view.leader_epoch)?;
-                    Ok(route.view)
-                });
-                Part { wanted, view, read: Read::default() }
+                let view =
+                    lookup::topic(&image, &wanted.topic.name, wanted.topic.id).and_then(|topic| {
+                        if !context.allows_topic(Operation::Read, &topic.name) {
+                            return Err(ErrorCode::TopicAuthorizationFailed);
+                        }
+                        let route = lookup::route(context, &topic, wanted.partition)?;
+                        lookup::check_epoch(wanted.current_leader_epoch, route.view.leader_epoch)?;
+                        Ok(route.view)
+                    });
+                Part {
+                    wanted,
+                    view,
+                    read: Read::default(),
+                }
             })
             .collect();
-        Self { plan, limits, parts }
+        Self {
+            plan,
+            limits,
+            parts,
+        }
     }
 
     async fn until_enough(&mut self, context: &RequestContext, max_wait: Duration) {
         let mut deadline = context.node().clock.sleep(max_wait);
         loop {
             // Registered before reading, so that nothing that is written meanwhile is missed.
-            let views: Vec<_> =
-                self.parts.iter().filter_map(|part| part.view.as_ref().ok().cloned()).collect();
+            let views: Vec<_> = self
+                .parts
+                .iter()
+                .filter_map(|part| part.view.as_ref().ok().cloned())
+                .collect();
             let mut waiter = Waiter::with_capacity(views.len());
             for view in &views {
                 waiter.register(&view.signal);
             }
             let (bytes, urgent) = self.read_all();
-            if urgent || bytes >= self.limits.min_bytes || max_wait.is_zero() || self.parts.is_empty() {
+            if urgent
+                || bytes >= self.limits.min_bytes
+                || max_wait.is_zero()
+                || self.parts.is_empty()
+            {
                 return;
             }
             tokio::select! {
@@ -169,7 +209,10 @@ impl Reading {
             let left = self.limits.max_bytes.saturating_sub(total);
             part.read = match &part.view {
                 Ok(view) => read_one(view, &part.wanted, self.limits, left, total == 0),
-                Err(code) => Read { error: Some(*code), ..Read::default() },
+                Err(code) => Read {
+                    error: Some(*code),
+                    ..Read::default()
+                },
             };
             total += part.read.records.len();
             urgent |= part.read.error.is_some() || part.read.diverging.is_some();
@@ -178,19 +221,30 @@ impl Reading {
     }
 
     fn answer(self, context: &RequestContext) -> FetchResponse {
-        let mut response =
-            FetchResponse { session_id: self.plan.session_id, ..Default::default() };
+        let mut response = FetchResponse {
+            session_id: self.plan.session_id,
+            ..Default::default()
+        };
         let mut endpoints = Vec::new();
         for part in self.parts {
             let Part { wanted, read, .. } = part;
-            let told =
-                Told { error_code: read.error.map_or(0, ErrorCode::code), ..read.offsets };
-            if !self.plan.must_tell(&wanted.topic, wanted.partition, told, !read.records.is_empty()) {
+            let told = Told {
+                error_code: read.error.map_or(0, ErrorCode::code),
+                ..read.offsets
+            };
+            if !self.plan.must_tell(
+                &wanted.topic,
+                wanted.partition,
+                told,
+                !read.records.is_empty(),
+            ) {
                 continue;
             }
             let data = partition_data(context, &wanted, read, told, &mut endpoints);
             match response.responses.last_mut() {
-                Some(last) if last.topic == wanted.topic.name && last.topic_id == wanted.topic.id => {
+                Some(last)
+                    if last.topic == wanted.topic.name && last.topic_id == wanted.topic.id =>
+                {
                     last.partitions.push(data);
                 }
                 _ => response.responses.push(FetchableTopicResponse {
@@ -223,7 +277,11 @@ fn read_one(
         log_start_offset: view.log_start_offset(),
         error_code: 0,
     };
-    let refuse = |code| Read { error: Some(code), offsets, ..Read::default() };
+    let refuse = |code| Read {
+        error: Some(code),
+        offsets,
+        ..Read::default()
+    };
     if view.is_closed() {
         return refuse(ErrorCode::NotLeaderOrFollower);
     }
@@ -234,21 +292,40 @@ fn read_one(
             Some((epoch, end))
                 if epoch < wanted.last_fetched_epoch || end < wanted.fetch_offset =>
             {
-                return Read { diverging: Some((epoch, end)), offsets, ..Read::default() };
+                return Read {
+                    diverging: Some((epoch, end)),
+                    offsets,
+                    ..Read::default()
+                };
             }
             Some(_) => {}
         }
     }
-    if wanted.fetch_offset < offsets.log_start_offset || wanted.fetch_offset > view.log_end_offset() {
+    if wanted.fetch_offset < offsets.log_start_offset || wanted.fetch_offset > view.log_end_offset()
+    {
         return refuse(ErrorCode::OffsetOutOfRange);
     }
-    let bound = if limits.committed { last_stable_offset } else { high_watermark };
+    let bound = if limits.committed {
+        last_stable_offset
+    } else {
+        high_watermark
+    };
     let max_bytes = left_bytes.min(usize::try_from(wanted.max_bytes).unwrap_or(0));
     if wanted.fetch_offset >= bound || (max_bytes == 0 && !first) {
-        return Read { offsets, ..Read::default() };
+        return Read {
+            offsets,
+            ..Read::default()
+        };
     }
-    match view.reader.read(wanted.fetch_offset, max_bytes, bound, first) {
-        Ok(read) => Read { records: read.records, offsets, ..Read::default() },
+    match view
+        .reader
+        .read(wanted.fetch_offset, max_bytes, bound, first)
+    {
+        Ok(read) => Read {
+            records: read.records,
+            offsets,
+            ..Read::default()
+        },
         Err(error) => {
             tracing::warn!(topic = &*view.topic, partition = view.partition, %error, "a read failed");
             refuse(super::lookup::log_error(&error))
@@ -266,18 +343,37 @@ fn partition_data(
     let mut data = PartitionData {
         partition_index: wanted.partition,
         error_code: told.error_code,
-        high_watermark: if read.error.is_some() { -1 } else { told.high_watermark },
-        last_stable_offset: if read.error.is_some() { -1 } else { told.last_stable_offset },
-        log_start_offset: if read.error.is_some() { -1 } else { told.log_start_offset },
+        high_watermark: if read.error.is_some() {
+            -1
+        } else {
+            told.high_watermark
+        },
+        last_stable_offset: if read.error.is_some() {
+            -1
+        } else {
+            told.last_stable_offset
+        },
+        log_start_offset: if read.error.is_some() {
+            -1
+        } else {
+            told.log_start_offset
+        },
         aborted_transactions: None,
         preferred_read_replica: -1,
         records: Some(read.records),
         ..Default::default()
     };
     if let Some((epoch, end_offset)) = read.diverging {
-        data.diverging_epoch = EpochEndOffset { epoch, end_offset, ..Default::default() };
+        data.diverging_epoch = EpochEndOffset {
+            epoch,
+            end_offset,
+            ..Default::default()
+        };
     }
-    if matches!(read.error, Some(ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)) {
+    if matches!(
+        read.error,
+        Some(ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)
+    ) {
         let image = context.node().image.get();
         if let Ok(topic) = lookup::topic(&image, &wanted.topic.name, wanted.topic.id) {
             let leader = lookup::leader(&topic, wanted.partition);
@@ -300,8 +396,13 @@ fn node_endpoints(context: &RequestContext, nodes: &[i32]) -> Vec<NodeEndpoint> 
         .iter()
         .filter_map(|node_id| {
             let (host, port, rack) = lookup::endpoint(&image, *node_id, &context.peer.listener)?;
-            Some(NodeEndpoint { node_id: *node_id, host, port, rack, ..Default::default() })
+            Some(NodeEndpoint {
+                node_id: *node_id,
+                host,
+                port,
+                rack,
+                ..Default::default()
+            })
         })
         .collect()
 }
-

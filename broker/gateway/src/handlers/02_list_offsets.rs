@@ -63,9 +63,16 @@ pub async fn handle(context: &RequestContext, request: ListOffsetsRequest) -> Li
             }
             partitions.push(answer);
         }
-        topics.push(ListOffsetsTopicResponse { name: topic.name, partitions, ..Default::default() });
+        topics.push(ListOffsetsTopicResponse {
+            name: topic.name,
+            partitions,
+            ..Default::default()
+        });
     }
-    ListOffsetsResponse { topics, ..Default::default() }
+    ListOffsetsResponse {
+        topics,
+        ..Default::default()
+    }
 }
 
 fn response(partition_index: i32, found: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {
@@ -114,7 +121,9 @@ fn find(
         }
         MAX_TIMESTAMP if unsupported(7) => Err(ErrorCode::UnsupportedVersion),
         MAX_TIMESTAMP => {
-            let found = reader.max_timestamp(bound).map_err(|error| lookup::log_error(&error))?;
+            let found = reader
+                .max_timestamp(bound)
+                .map_err(|error| lookup::log_error(&error))?;
             Ok(found.map_or(nothing, |at| (at.timestamp, at.offset, epoch_of(at.offset))))
         }
         LATEST_TIERED if unsupported(9) => Err(ErrorCode::UnsupportedVersion),

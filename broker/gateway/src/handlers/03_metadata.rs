@@ -79,7 +79,10 @@ fn asked(context: &RequestContext, request: &MetadataRequest) -> Asked {
         None => Asked::All,
         Some(topics) if topics.is_empty() && context.api_version == 0 => Asked::All,
         Some(topics) => Asked::Some(
-            topics.iter().map(|topic| (topic.name.clone(), topic.topic_id)).collect(),
+            topics
+                .iter()
+                .map(|topic| (topic.name.clone(), topic.topic_id))
+                .collect(),
         ),
     }
 }
@@ -92,7 +95,13 @@ pub fn brokers(context: &RequestContext, image: &MetadataImage) -> Vec<MetadataR
         .filter_map(|broker| {
             let node_id = broker.id;
             let (host, port, rack) = lookup::endpoint(image, node_id, &context.peer.listener)?;
-            Some(MetadataResponseBroker { node_id, host, port, rack, ..Default::default() })
+            Some(MetadataResponseBroker {
+                node_id,
+                host,
+                port,
+                rack,
+                ..Default::default()
+            })
         })
         .collect()
 }
@@ -100,7 +109,9 @@ pub fn brokers(context: &RequestContext, image: &MetadataImage) -> Vec<MetadataR
 /// The broker that admin requests go to: any live one, they are forwarded. Here: ourselves.
 pub fn controller(context: &RequestContext, image: &MetadataImage) -> i32 {
     let local = context.node().node_id;
-    let live = image.brokers().any(|broker| broker.id == local && !broker.fenced);
+    let live = image
+        .brokers()
+        .any(|broker| broker.id == local && !broker.fenced);
     if live { local } else { -1 }
 }
 
@@ -127,7 +138,11 @@ async fn some(
                 _ => refused(None, id, ErrorCode::UnknownTopicId),
             }),
             (Some(name), _) if !context.allows_topic(Operation::Describe, &name) => {
-                answers.push(refused(Some(name), Uuid::ZERO, ErrorCode::TopicAuthorizationFailed));
+                answers.push(refused(
+                    Some(name),
+                    Uuid::ZERO,
+                    ErrorCode::TopicAuthorizationFailed,
+                ));
             }
             (Some(name), _) => match image.topic(&name) {
                 Some(topic) => answers.push(describe(context, image, topic, with_operations)),
@@ -153,11 +168,19 @@ async fn absent(
         if let Err(code) = odeon_actors::controller::check_topic_name(&name) {
             answers.push(refused(Some(name), Uuid::ZERO, code));
         } else if !(create && node.config.topics.auto_create_topics_enable) {
-            answers.push(refused(Some(name), Uuid::ZERO, ErrorCode::UnknownTopicOrPartition));
+            answers.push(refused(
+                Some(name),
+                Uuid::ZERO,
+                ErrorCode::UnknownTopicOrPartition,
+            ));
         } else if !context.allows_cluster(Operation::Create)
             && !context.allows_topic(Operation::Create, &name)
         {
-            answers.push(refused(Some(name), Uuid::ZERO, ErrorCode::TopicAuthorizationFailed));
+            answers.push(refused(
+                Some(name),
+                Uuid::ZERO,
+                ErrorCode::TopicAuthorizationFailed,
+            ));
         } else {
             wanted.push(NewTopic::automatic(&name, node.internal_topic(&name)));
         }
@@ -169,7 +192,9 @@ async fn absent(
     let created = node.controller.create_topics(wanted, false).await;
     for (index, name) in names.into_iter().enumerate() {
         let code = match &created {
-            Ok(results) => results.get(index).map_or(ErrorCode::UnknownServerError, |r| r.error),
+            Ok(results) => results
+                .get(index)
+                .map_or(ErrorCode::UnknownServerError, |r| r.error),
             Err(refusal) => refusal.code,
         };
         let code = match code {
@@ -209,7 +234,11 @@ fn describe(
         let leader = Some(partition.leader).filter(reachable);
         let offline = |id: &&i32| image.broker(**id).is_none_or(|broker| broker.fenced);
         MetadataResponsePartition {
-            error_code: if leader.is_some() { 0 } else { ErrorCode::LeaderNotAvailable.code() },
+            error_code: if leader.is_some() {
+                0
+            } else {
+                ErrorCode::LeaderNotAvailable.code()
+            },
             partition_index: *index,
             leader_id: leader.unwrap_or(-1),
             leader_epoch: partition.leader_epoch,

@@ -30,7 +30,10 @@ use crate::context::RequestContext;
 pub const VERSIONS: RangeInclusive<i16> = 2..=10;
 
 /// Commits offsets for a group.
-pub async fn handle(context: &RequestContext, request: OffsetCommitRequest) -> OffsetCommitResponse {
+pub async fn handle(
+    context: &RequestContext,
+    request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
     let coordinator = groups::coordinator(context, Operation::Read, &request.group_id);
     let mut answers: Vec<OffsetCommitResponseTopic> = Vec::with_capacity(request.topics.len());
     let mut topics = Vec::new();
@@ -62,8 +65,12 @@ pub async fn handle(context: &RequestContext, request: OffsetCommitRequest) -> O
         match committed.await {
             Ok(results) => {
                 for (place, result) in places.into_iter().zip(results) {
-                    let Some(answer) = answers.get_mut(place) else { continue };
-                    for (partition, (_, error)) in answer.partitions.iter_mut().zip(result.partitions) {
+                    let Some(answer) = answers.get_mut(place) else {
+                        continue;
+                    };
+                    for (partition, (_, error)) in
+                        answer.partitions.iter_mut().zip(result.partitions)
+                    {
                         if partition.error_code == 0 {
                             partition.error_code = error.code();
                         }
@@ -86,7 +93,10 @@ pub async fn handle(context: &RequestContext, request: OffsetCommitRequest) -> O
             }
         }
     }
-    OffsetCommitResponse { topics: answers, ..Default::default() }
+    OffsetCommitResponse {
+        topics: answers,
+        ..Default::default()
+    }
 }
 
 fn answer_for(topic: &OffsetCommitRequestTopic) -> OffsetCommitResponseTopic {
@@ -124,16 +134,29 @@ fn resolve<T>(
     if !context.allows_topic(Operation::Read, &name) {
         return Err(ErrorCode::TopicAuthorizationFailed);
     }
-    let found = image.topic(&name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let found = image
+        .topic(&name)
+        .ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let known = |index: i32| found.partition(index).is_some();
-    if topic.partitions.iter().any(|partition| !known(partition.partition_index)) {
+    if topic
+        .partitions
+        .iter()
+        .any(|partition| !known(partition.partition_index))
+    {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
-    let partitions = topic.partitions.into_iter().map(|partition| CommitPartition {
-        partition: partition.partition_index,
-        offset: partition.committed_offset,
-        leader_epoch: partition.committed_leader_epoch,
-        metadata: partition.committed_metadata,
-    });
-    Ok(CommitTopic { topic: name, topic_id, partitions: partitions.collect() })
+    let partitions = topic
+        .partitions
+        .into_iter()
+        .map(|partition| CommitPartition {
+            partition: partition.partition_index,
+            offset: partition.committed_offset,
+            leader_epoch: partition.committed_leader_epoch,
+            metadata: partition.committed_metadata,
+        });
+    Ok(CommitTopic {
+        topic: name,
+        topic_id,
+        partitions: partitions.collect(),
+    })
 }

@@ -40,12 +40,17 @@ pub async fn handle(context: &RequestContext, request: OffsetFetchRequest) -> Of
         for group in request.groups {
             let asked = group.topics.map(|topics| {
                 let topics = topics.into_iter();
-                topics.map(|topic| (topic.name, topic.topic_id, topic.partition_indexes)).collect()
+                topics
+                    .map(|topic| (topic.name, topic.topic_id, topic.partition_indexes))
+                    .collect()
             });
             let found = fetch(context, &group.group_id, asked, request.require_stable).await;
             answers.push(many(group.group_id, found));
         }
-        return OffsetFetchResponse { groups: answers, ..Default::default() };
+        return OffsetFetchResponse {
+            groups: answers,
+            ..Default::default()
+        };
     }
     let named: Vec<(String, Vec<i32>)> = request
         .topics
@@ -55,16 +60,19 @@ pub async fn handle(context: &RequestContext, request: OffsetFetchRequest) -> Of
         .collect();
     let asked = request.topics.map(|topics| {
         let topics = topics.into_iter();
-        topics.map(|topic| (topic.name, Uuid::ZERO, topic.partition_indexes)).collect()
+        topics
+            .map(|topic| (topic.name, Uuid::ZERO, topic.partition_indexes))
+            .collect()
     });
     match fetch(context, &request.group_id, asked, request.require_stable).await {
         Ok(topics) => OffsetFetchResponse {
             topics: topics.into_iter().map(one_topic).collect(),
             ..Default::default()
         },
-        Err(code) if context.api_version >= 2 => {
-            OffsetFetchResponse { error_code: code.code(), ..Default::default() }
-        }
+        Err(code) if context.api_version >= 2 => OffsetFetchResponse {
+            error_code: code.code(),
+            ..Default::default()
+        },
         // Version 1 has no place for an error but the partitions.
         Err(code) => OffsetFetchResponse {
             topics: named
@@ -86,7 +94,11 @@ async fn fetch(
     let image = context.node().image.get();
     let group_id = group_id.to_owned();
     let Some(asked) = asked else {
-        let all = FetchRequest { group_id, topics: None, require_stable };
+        let all = FetchRequest {
+            group_id,
+            topics: None,
+            require_stable,
+        };
         let mut found = coordinator.fetch(all).await?;
         found.retain(|topic| context.allows_topic(Operation::Describe, &topic.topic));
         if context.api_version >= 10 {
@@ -104,13 +116,27 @@ async fn fetch(
         match groups::name_topic(&image, name.clone(), id) {
             Err(code) => answers.push(refused(name, id, partitions, code)),
             Ok((name, _)) if !context.allows_topic(Operation::Describe, &name) => {
-                answers.push(refused(name, id, partitions, ErrorCode::TopicAuthorizationFailed));
+                answers.push(refused(
+                    name,
+                    id,
+                    partitions,
+                    ErrorCode::TopicAuthorizationFailed,
+                ));
             }
-            Ok((topic, _)) => wanted.push(TopicPartitions { topic, topic_id: id, partitions }),
+            Ok((topic, _)) => wanted.push(TopicPartitions {
+                topic,
+                topic_id: id,
+                partitions,
+            }),
         }
     }
-    let found =
-        coordinator.fetch(FetchRequest { group_id, topics: Some(wanted), require_stable }).await?;
+    let found = coordinator
+        .fetch(FetchRequest {
+            group_id,
+            topics: Some(wanted),
+            require_stable,
+        })
+        .await?;
     answers.extend(found);
     Ok(answers)
 }
@@ -123,18 +149,25 @@ fn refused(topic: String, topic_id: Uuid, partitions: Vec<i32>, error: ErrorCode
         metadata: String::new(),
         error,
     });
-    FetchedTopic { topic, topic_id, partitions: partitions.collect() }
+    FetchedTopic {
+        topic,
+        topic_id,
+        partitions: partitions.collect(),
+    }
 }
 
 fn one_topic(topic: FetchedTopic) -> OffsetFetchResponseTopic {
-    let partitions = topic.partitions.into_iter().map(|partition| OffsetFetchResponsePartition {
-        partition_index: partition.partition,
-        committed_offset: partition.offset,
-        committed_leader_epoch: partition.leader_epoch,
-        metadata: Some(partition.metadata),
-        error_code: partition.error.code(),
-        ..Default::default()
-    });
+    let partitions = topic
+        .partitions
+        .into_iter()
+        .map(|partition| OffsetFetchResponsePartition {
+            partition_index: partition.partition,
+            committed_offset: partition.offset,
+            committed_leader_epoch: partition.leader_epoch,
+            metadata: Some(partition.metadata),
+            error_code: partition.error.code(),
+            ..Default::default()
+        });
     OffsetFetchResponseTopic {
         name: topic.topic,
         partitions: partitions.collect(),
@@ -147,7 +180,11 @@ fn many(group_id: String, found: Result<Vec<FetchedTopic>, ErrorCode>) -> Offset
         Ok(topics) => topics,
         Err(code) => {
             let error_code = code.code();
-            return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
+            return OffsetFetchResponseGroup {
+                group_id,
+                error_code,
+                ..Default::default()
+            };
         }
     };
     let topics = topics.into_iter().map(|topic| OffsetFetchResponseTopics {
@@ -167,5 +204,9 @@ fn many(group_id: String, found: Result<Vec<FetchedTopic>, ErrorCode>) -> Offset
             .collect(),
         ..Default::default()
     });
-    OffsetFetchResponseGroup { group_id, topics: topics.collect(), ..Default::default() }
+    OffsetFetchResponseGroup {
+        group_id,
+        topics: topics.collect(),
+        ..Default::default()
+    }
 }

@@ -38,13 +38,21 @@ pub async fn handle(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     let many = context.api_version >= 4;
-    let keys = if many { request.coordinator_keys } else { vec![request.key] };
+    let keys = if many {
+        request.coordinator_keys
+    } else {
+        vec![request.key]
+    };
     let mut coordinators = Vec::with_capacity(keys.len());
     for key in keys {
         coordinators.push(match find(context, request.key_type, &key).await {
-            Ok((node_id, host, port)) => {
-                Coordinator { key, node_id, host, port, ..Default::default() }
-            }
+            Ok((node_id, host, port)) => Coordinator {
+                key,
+                node_id,
+                host,
+                port,
+                ..Default::default()
+            },
             Err(code) => Coordinator {
                 key,
                 node_id: -1,
@@ -56,12 +64,19 @@ pub async fn handle(
         });
     }
     if many {
-        return FindCoordinatorResponse { coordinators, ..Default::default() };
+        return FindCoordinatorResponse {
+            coordinators,
+            ..Default::default()
+        };
     }
     let one = coordinators.pop().unwrap_or_default();
     FindCoordinatorResponse {
         error_code: one.error_code,
-        error_message: if context.api_version >= 1 { one.error_message } else { None },
+        error_message: if context.api_version >= 1 {
+            one.error_message
+        } else {
+            None
+        },
         node_id: one.node_id,
         host: one.host,
         port: one.port,

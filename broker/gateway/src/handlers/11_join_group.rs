@@ -33,8 +33,11 @@ pub async fn handle(context: &RequestContext, request: JoinGroupRequest) -> Join
         Ok(coordinator) => coordinator,
         Err(code) => return response(version, JoinReply::refused(code, request.member_id)),
     };
-    let rebalance_timeout_ms =
-        if version == 0 { request.session_timeout_ms } else { request.rebalance_timeout_ms };
+    let rebalance_timeout_ms = if version == 0 {
+        request.session_timeout_ms
+    } else {
+        request.rebalance_timeout_ms
+    };
     let asked = JoinRequest {
         group_id: request.group_id,
         member_id: request.member_id,
@@ -44,7 +47,11 @@ pub async fn handle(context: &RequestContext, request: JoinGroupRequest) -> Join
         session_timeout_ms: request.session_timeout_ms,
         rebalance_timeout_ms,
         protocol_type: request.protocol_type,
-        protocols: request.protocols.into_iter().map(|p| (p.name, p.metadata)).collect(),
+        protocols: request
+            .protocols
+            .into_iter()
+            .map(|p| (p.name, p.metadata))
+            .collect(),
         reason: request.reason,
         require_known_member_id: version >= 4,
         supports_skip_assignment: version >= 9,

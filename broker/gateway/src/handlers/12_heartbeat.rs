@@ -39,5 +39,8 @@ pub async fn handle(context: &RequestContext, request: HeartbeatRequest) -> Hear
         }
         Err(code) => code,
     };
-    HeartbeatResponse { error_code: error.code(), ..Default::default() }
+    HeartbeatResponse {
+        error_code: error.code(),
+        ..Default::default()
+    }
 }

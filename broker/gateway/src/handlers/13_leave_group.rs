@@ -26,29 +26,49 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=5;
 pub async fn handle(context: &RequestContext, request: LeaveGroupRequest) -> LeaveGroupResponse {
     let coordinator = match groups::coordinator(context, Operation::Read, &request.group_id) {
         Ok(coordinator) => coordinator,
-        Err(code) => return LeaveGroupResponse { error_code: code.code(), ..Default::default() },
+        Err(code) => {
+            return LeaveGroupResponse {
+                error_code: code.code(),
+                ..Default::default()
+            };
+        }
     };
     let one = context.api_version < 3;
     let members = if one {
-        vec![LeavingMember { member_id: request.member_id, ..Default::default() }]
+        vec![LeavingMember {
+            member_id: request.member_id,
+            ..Default::default()
+        }]
     } else {
-        let member = |member: odeon_protocol::messages::leave_group_request::MemberIdentity| {
-            LeavingMember {
+        let member =
+            |member: odeon_protocol::messages::leave_group_request::MemberIdentity| LeavingMember {
                 member_id: member.member_id,
                 instance_id: member.group_instance_id,
                 reason: member.reason,
-            }
-        };
+            };
         request.members.into_iter().map(member).collect()
     };
-    let left = coordinator.leave(LeaveRequest { group_id: request.group_id, members }).await;
+    let left = coordinator
+        .leave(LeaveRequest {
+            group_id: request.group_id,
+            members,
+        })
+        .await;
     let left = match left {
         Ok(left) => left,
-        Err(code) => return LeaveGroupResponse { error_code: code.code(), ..Default::default() },
+        Err(code) => {
+            return LeaveGroupResponse {
+                error_code: code.code(),
+                ..Default::default()
+            };
+        }
     };
     if one {
         let error_code = left.first().map_or(0, |left| left.error.code());
-        return LeaveGroupResponse { error_code, ..Default::default() };
+        return LeaveGroupResponse {
+            error_code,
+            ..Default::default()
+        };
     }
     let members = left.into_iter().map(|left| MemberResponse {
         member_id: left.member_id,
@@ -56,5 +76,8 @@ pub async fn handle(context: &RequestContext, request: LeaveGroupRequest) -> Lea
         error_code: left.error.code(),
         ..Default::default()
     });
-    LeaveGroupResponse { members: members.collect(), ..Default::default() }
+    LeaveGroupResponse {
+        members: members.collect(),
+        ..Default::default()
+    }
 }

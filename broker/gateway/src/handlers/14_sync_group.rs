@@ -39,7 +39,11 @@ pub async fn handle(context: &RequestContext, request: SyncGroupRequest) -> Sync
         generation: request.generation_id,
         protocol_type: request.protocol_type,
         protocol: request.protocol_name,
-        assignments: request.assignments.into_iter().map(|a| (a.member_id, a.assignment)).collect(),
+        assignments: request
+            .assignments
+            .into_iter()
+            .map(|a| (a.member_id, a.assignment))
+            .collect(),
     });
     let mut reply = reply.await;
     if reply.error == ErrorCode::CoordinatorLoadInProgress {

@@ -46,12 +46,19 @@ pub async fn handle(
         }
         described.push(group);
     }
-    DescribeGroupsResponse { groups: described, ..Default::default() }
+    DescribeGroupsResponse {
+        groups: described,
+        ..Default::default()
+    }
 }
 
 fn one(context: &RequestContext, group: message::DescribedGroup) -> DescribedGroup {
     let missing = group.error == ErrorCode::GroupIdNotFound;
-    let shown = if missing && context.api_version < 6 { ErrorCode::None } else { group.error };
+    let shown = if missing && context.api_version < 6 {
+        ErrorCode::None
+    } else {
+        group.error
+    };
     DescribedGroup {
         error_code: shown.code(),
         error_message: (missing && context.api_version >= 6)
@@ -78,5 +85,9 @@ fn member(member: message::DescribedMember) -> DescribedGroupMember {
 }
 
 fn refused(group_id: String, code: ErrorCode) -> DescribedGroup {
-    DescribedGroup { error_code: code.code(), group_id, ..Default::default() }
+    DescribedGroup {
+        error_code: code.code(),
+        group_id,
+        ..Default::default()
+    }
 }

@@ -23,7 +23,10 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=5;
 
 /// Lists the groups of the coordinators that run here.
 pub async fn handle(context: &RequestContext, request: ListGroupsRequest) -> ListGroupsResponse {
-    let filter = ListFilter { states: request.states_filter, types: request.types_filter };
+    let filter = ListFilter {
+        states: request.states_filter,
+        types: request.types_filter,
+    };
     let all = context.allows_cluster(Operation::Describe);
     let mut response = ListGroupsResponse::default();
     for (_, coordinator) in context.node().groups.all() {

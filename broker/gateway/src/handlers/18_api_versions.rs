@@ -30,11 +30,17 @@ pub const VERSIONS: RangeInclusive<i16> = 0..=4;
 
 /// Names what this node serves.
 pub async fn handle(context: &RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse {
-    let named = !request.client_software_name.is_empty() && !request.client_software_version.is_empty();
+    let named =
+        !request.client_software_name.is_empty() && !request.client_software_version.is_empty();
     if context.api_version >= 3
-        && !(named && software(&request.client_software_name) && software(&request.client_software_version))
+        && !(named
+            && software(&request.client_software_name)
+            && software(&request.client_software_version))
     {
-        return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..all(context) };
+        return ApiVersionsResponse {
+            error_code: ErrorCode::InvalidRequest.code(),
+            ..all(context)
+        };
     }
     all(context)
 }
@@ -53,7 +59,10 @@ fn all(context: &RequestContext) -> ApiVersionsResponse {
         .iter()
         .map(|(key, versions)| row(*key, versions))
         // Produce is advertised from 0 on, as Kafka does: some clients look for that.
-        .chain(std::iter::once(row(ApiKey::Produce, &(0..=*super::produce::VERSIONS.end()))))
+        .chain(std::iter::once(row(
+            ApiKey::Produce,
+            &(0..=*super::produce::VERSIONS.end()),
+        )))
         .collect();
     api_keys.sort_by_key(|row| row.api_key);
     let zero_allowed = context.api_version >= 4;

@@ -27,7 +27,10 @@ use crate::context::RequestContext;
 pub const VERSIONS: RangeInclusive<i16> = 2..=7;
 
 /// Creates topics; each has its own answer, in the order of the request.
-pub async fn handle(context: &RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub async fn handle(
+    context: &RequestContext,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let may_create_all = context.allows_cluster(Operation::Create);
     let mut named: HashMap<String, usize> = HashMap::new();
     for topic in &request.topics {
@@ -42,7 +45,11 @@ pub async fn handle(context: &RequestContext, request: CreateTopicsRequest) -> C
             // A topic that is named twice is answered once.
             if results.iter().all(|result| result.name != name) {
                 let message = "Duplicate topic name.";
-                results.push(refused(name, ErrorCode::InvalidRequest, Some(message.to_owned())));
+                results.push(refused(
+                    name,
+                    ErrorCode::InvalidRequest,
+                    Some(message.to_owned()),
+                ));
             }
         } else if !may_create_all && !context.allows_topic(Operation::Create, &name) {
             results.push(refused(name, ErrorCode::TopicAuthorizationFailed, None));
@@ -56,7 +63,12 @@ pub async fn handle(context: &RequestContext, request: CreateTopicsRequest) -> C
         }
     }
     if !wanted.is_empty() {
-        match context.node().controller.create_topics(wanted, request.validate_only).await {
+        match context
+            .node()
+            .controller
+            .create_topics(wanted, request.validate_only)
+            .await
+        {
             Ok(created) => {
                 for (place, created) in places.into_iter().zip(created) {
                     if let Some(result) = results.get_mut(place) {
@@ -74,17 +86,27 @@ pub async fn handle(context: &RequestContext, request: CreateTopicsRequest) -> C
             }
         }
     }
-    CreateTopicsResponse { topics: results, ..Default::default() }
+    CreateTopicsResponse {
+        topics: results,
+        ..Default::default()
+    }
 }
 
 fn new_topic(topic: CreatableTopic) -> NewTopic {
-    let assignments = topic.assignments.into_iter().map(|a| (a.partition_index, a.broker_ids));
+    let assignments = topic
+        .assignments
+        .into_iter()
+        .map(|a| (a.partition_index, a.broker_ids));
     NewTopic {
         name: topic.name,
         num_partitions: topic.num_partitions,
         replication_factor: topic.replication_factor,
         assignments: assignments.collect(),
-        configs: topic.configs.into_iter().map(|config| (config.name, config.value)).collect(),
+        configs: topic
+            .configs
+            .into_iter()
+            .map(|config| (config.name, config.value))
+            .collect(),
     }
 }
 
@@ -111,14 +133,17 @@ fn answer(context: &RequestContext, created: TopicCreation) -> CreatableTopicRes
         ..Default::default()
     };
     if context.allows_topic(Operation::DescribeConfigs, &created.name) {
-        let configs = created.configs.into_iter().map(|config| CreatableTopicConfigs {
-            name: config.name.to_string(),
-            value: config.value,
-            read_only: config.read_only,
-            config_source: config.source.code(),
-            is_sensitive: config.is_sensitive,
-            ..Default::default()
-        });
+        let configs = created
+            .configs
+            .into_iter()
+            .map(|config| CreatableTopicConfigs {
+                name: config.name.to_string(),
+                value: config.value,
+                read_only: config.read_only,
+                config_source: config.source.code(),
+                is_sensitive: config.is_sensitive,
+                ..Default::default()
+            });
         result.configs = Some(configs.collect());
     } else {
         result.topic_config_error_code = ErrorCode::TopicAuthorizationFailed.code();

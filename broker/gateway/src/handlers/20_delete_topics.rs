@@ -23,11 +23,22 @@ use crate::context::RequestContext;
 pub const VERSIONS: RangeInclusive<i16> = 1..=6;
 
 /// Deletes topics; each has its own answer.
-pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+pub async fn handle(
+    context: &RequestContext,
+    request: DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
     let asked: Vec<(Option<String>, Uuid)> = if context.api_version >= 6 {
-        request.topics.into_iter().map(|topic| (topic.name, topic.topic_id)).collect()
+        request
+            .topics
+            .into_iter()
+            .map(|topic| (topic.name, topic.topic_id))
+            .collect()
     } else {
-        request.topic_names.into_iter().map(|name| (Some(name), Uuid::ZERO)).collect()
+        request
+            .topic_names
+            .into_iter()
+            .map(|name| (Some(name), Uuid::ZERO))
+            .collect()
     };
     let mut responses = Vec::with_capacity(asked.len());
     if !context.node().config.topics.delete_topic_enable {
@@ -37,7 +48,10 @@ pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> D
             ErrorCode::TopicDeletionDisabled
         };
         responses.extend(asked.into_iter().map(|(name, id)| refused(name, id, code)));
-        return DeleteTopicsResponse { responses, ..Default::default() };
+        return DeleteTopicsResponse {
+            responses,
+            ..Default::default()
+        };
     }
     let mut wanted = Vec::new();
     for (name, id) in asked {
@@ -48,7 +62,10 @@ pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> D
     }
     let topics: Vec<TopicRef> = wanted.iter().map(|(topic, _, _)| topic.clone()).collect();
     if topics.is_empty() {
-        return DeleteTopicsResponse { responses, ..Default::default() };
+        return DeleteTopicsResponse {
+            responses,
+            ..Default::default()
+        };
     }
     let image = context.node().image.get();
     match context.node().controller.delete_topics(topics).await {
@@ -58,7 +75,11 @@ pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> D
                 let topic_id = known.map_or(id, |topic| topic.id);
                 responses.push(DeletableTopicResult {
                     name: result.name.or(name),
-                    topic_id: if result.topic_id.is_zero() { topic_id } else { result.topic_id },
+                    topic_id: if result.topic_id.is_zero() {
+                        topic_id
+                    } else {
+                        result.topic_id
+                    },
                     error_code: result.error.code(),
                     error_message: result.message,
                     ..Default::default()
@@ -66,10 +87,17 @@ pub async fn handle(context: &RequestContext, request: DeleteTopicsRequest) -> D
             }
         }
         Err(refusal) => {
-            responses.extend(wanted.into_iter().map(|(_, name, id)| refused(name, id, refusal.code)));
+            responses.extend(
+                wanted
+                    .into_iter()
+                    .map(|(_, name, id)| refused(name, id, refusal.code)),
+            );
         }
     }
-    DeleteTopicsResponse { responses, ..Default::default() }
+    DeleteTopicsResponse {
+        responses,
+        ..Default::default()
+    }
 }
 
 fn permitted(

@@ -40,9 +40,16 @@ pub async fn handle(
                 ..Default::default()
             });
         }
-        topics.push(DeleteRecordsTopicResult { name: topic.name, partitions, ..Default::default() });
+        topics.push(DeleteRecordsTopicResult {
+            name: topic.name,
+            partitions,
+            ..Default::default()
+        });
     }
-    DeleteRecordsResponse { topics, ..Default::default() }
+    DeleteRecordsResponse {
+        topics,
+        ..Default::default()
+    }
 }
 
 async fn delete(

@@ -28,9 +28,11 @@ pub async fn handle(
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
     match allocate(context, &request).await {
-        Ok(producer_id) => {
-            InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() }
-        }
+        Ok(producer_id) => InitProducerIdResponse {
+            producer_id,
+            producer_epoch: 0,
+            ..Default::default()
+        },
         Err(code) => InitProducerIdResponse {
             error_code: code.code(),
             producer_id: -1,
@@ -49,11 +51,16 @@ async fn allocate(
     }
     let image = context.node().image.get();
     let may_write = context.allows_cluster(Operation::IdempotentWrite)
-        || image.topics().any(|topic| context.allows_topic(Operation::Write, &topic.name));
+        || image
+            .topics()
+            .any(|topic| context.allows_topic(Operation::Write, &topic.name));
     if !may_write {
         return Err(ErrorCode::ClusterAuthorizationFailed);
     }
     // A producer without a transaction gets a new id for a new epoch, whatever it had before.
     let node = context.node();
-    node.producer_ids.next(&node.controller).await.map_err(|refusal| refusal.code)
+    node.producer_ids
+        .next(&node.controller)
+        .await
+        .map_err(|refusal| refusal.code)
 }

@@ -42,9 +42,16 @@ pub async fn handle(
             }
         });
         let partitions = partitions.collect();
-        OffsetForLeaderTopicResult { topic: topic.topic, partitions, ..Default::default() }
+        OffsetForLeaderTopicResult {
+            topic: topic.topic,
+            partitions,
+            ..Default::default()
+        }
     });
-    OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() }
+    OffsetForLeaderEpochResponse {
+        topics: topics.collect(),
+        ..Default::default()
+    }
 }
 
 fn find(
@@ -61,5 +68,8 @@ fn find(
     if wanted.leader_epoch == view.leader_epoch {
         return Ok((wanted.leader_epoch, view.log_end_offset()));
     }
-    Ok(view.reader.end_offset_for_epoch(wanted.leader_epoch).unwrap_or((-1, -1)))
+    Ok(view
+        .reader
+        .end_offset_for_epoch(wanted.leader_epoch)
+        .unwrap_or((-1, -1)))
 }

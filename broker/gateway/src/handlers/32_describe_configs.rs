@@ -60,7 +60,10 @@ pub async fn handle(
             ..Default::default()
         }
     });
-    DescribeConfigsResponse { results: results.collect(), ..Default::default() }
+    DescribeConfigsResponse {
+        results: results.collect(),
+        ..Default::default()
+    }
 }
 
 fn entry(config: DescribedConfig, synonyms: bool, docs: bool) -> DescribeConfigsResourceResult {
@@ -83,7 +86,10 @@ fn entry(config: DescribedConfig, synonyms: bool, docs: bool) -> DescribeConfigs
             })
             .collect(),
         config_type,
-        documentation: config.documentation.filter(|_| docs).map(|text| text.to_string()),
+        documentation: config
+            .documentation
+            .filter(|_| docs)
+            .map(|text| text.to_string()),
         ..Default::default()
     }
 }
@@ -126,8 +132,10 @@ fn describe(
                 return Ok(describe_broker_defaults(&dynamic_default));
             }
             if name.parse() != Ok(node.node_id) {
-                let message =
-                    format!("Unexpected broker id, expected {} or empty string, but received {name}", node.node_id);
+                let message = format!(
+                    "Unexpected broker id, expected {} or empty string, but received {name}",
+                    node.node_id
+                );
                 return Err((ErrorCode::InvalidRequest, message));
             }
             Ok(describe_broker(layers))
@@ -137,7 +145,10 @@ fn describe(
                 return refuse(ErrorCode::GroupAuthorizationFailed);
             }
             if name.is_empty() {
-                return Err((ErrorCode::InvalidRequest, "Group name must not be empty".to_owned()));
+                return Err((
+                    ErrorCode::InvalidRequest,
+                    "Group name must not be empty".to_owned(),
+                ));
             }
             let own = config_map(image.config(&ConfigResource::group(name)));
             Ok(describe_group(&own, layers))

@@ -21,7 +21,10 @@ use crate::context::RequestContext;
 pub const VERSIONS: RangeInclusive<i16> = 0..=2;
 
 /// Replaces settings.
-pub async fn handle(context: &RequestContext, request: AlterConfigsRequest) -> AlterConfigsResponse {
+pub async fn handle(
+    context: &RequestContext,
+    request: AlterConfigsRequest,
+) -> AlterConfigsResponse {
     let asked = request.resources.into_iter().map(|resource| Asked {
         resource_type: resource.resource_type,
         resource_name: resource.resource_name,
@@ -36,12 +39,17 @@ pub async fn handle(context: &RequestContext, request: AlterConfigsRequest) -> A
             .collect()),
     });
     let answers = alter(context, asked.collect(), true, request.validate_only).await;
-    let responses = answers.into_iter().map(|answer| AlterConfigsResourceResponse {
-        error_code: answer.code.code(),
-        error_message: answer.message,
-        resource_type: answer.resource_type,
-        resource_name: answer.resource_name,
+    let responses = answers
+        .into_iter()
+        .map(|answer| AlterConfigsResourceResponse {
+            error_code: answer.code.code(),
+            error_message: answer.message,
+            resource_type: answer.resource_type,
+            resource_name: answer.resource_name,
+            ..Default::default()
+        });
+    AlterConfigsResponse {
+        responses: responses.collect(),
         ..Default::default()
-    });
-    AlterConfigsResponse { responses: responses.collect(), ..Default::default() }
+    }
 }

@@ -34,11 +34,17 @@ pub async fn handle(
 ) -> DescribeLogDirsResponse {
     if !context.allows_cluster(Operation::Describe) {
         let error_code = ErrorCode::ClusterAuthorizationFailed.code();
-        return DescribeLogDirsResponse { error_code, ..Default::default() };
+        return DescribeLogDirsResponse {
+            error_code,
+            ..Default::default()
+        };
     }
-    let wanted: Option<BTreeMap<String, Vec<i32>>> = request
-        .topics
-        .map(|topics| topics.into_iter().map(|topic| (topic.topic, topic.partitions)).collect());
+    let wanted: Option<BTreeMap<String, Vec<i32>>> = request.topics.map(|topics| {
+        topics
+            .into_iter()
+            .map(|topic| (topic.topic, topic.partitions))
+            .collect()
+    });
     let node = context.node().clone();
     let results = context.node().blocking.run(move || {
         let logs = node.logs.logs();
@@ -49,9 +55,17 @@ pub async fn handle(
                 let offline = dir.is_offline();
                 let (free, total) = node.logs.space_bytes(dir).unwrap_or((u64::MAX, u64::MAX));
                 DescribeLogDirsResult {
-                    error_code: if offline { ErrorCode::KafkaStorageError.code() } else { 0 },
+                    error_code: if offline {
+                        ErrorCode::KafkaStorageError.code()
+                    } else {
+                        0
+                    },
                     log_dir: absolute(dir.path()),
-                    topics: if offline { Vec::new() } else { topics(mine, wanted.as_ref()) },
+                    topics: if offline {
+                        Vec::new()
+                    } else {
+                        topics(mine, wanted.as_ref())
+                    },
                     total_bytes: i64::try_from(total).unwrap_or(-1),
                     usable_bytes: i64::try_from(free).unwrap_or(-1),
                     ..Default::default()
@@ -59,11 +73,17 @@ pub async fn handle(
             })
             .collect()
     });
-    DescribeLogDirsResponse { results: results.await, ..Default::default() }
+    DescribeLogDirsResponse {
+        results: results.await,
+        ..Default::default()
+    }
 }
 
 fn absolute(path: &std::path::Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .display()
+        .to_string()
 }
 
 fn topics<'a>(
@@ -74,19 +94,28 @@ fn topics<'a>(
     for log in logs {
         let name = log.partition();
         let asked = wanted.is_none_or(|wanted| {
-            wanted.get(&*name.topic).is_some_and(|partitions| partitions.contains(&name.partition))
+            wanted
+                .get(&*name.topic)
+                .is_some_and(|partitions| partitions.contains(&name.partition))
         });
         if asked {
-            topics.entry(name.topic.clone()).or_default().push(DescribeLogDirsPartition {
-                partition_index: name.partition,
-                partition_size: i64::try_from(log.reader().size_bytes()).unwrap_or(i64::MAX),
-                ..Default::default()
-            });
+            topics
+                .entry(name.topic.clone())
+                .or_default()
+                .push(DescribeLogDirsPartition {
+                    partition_index: name.partition,
+                    partition_size: i64::try_from(log.reader().size_bytes()).unwrap_or(i64::MAX),
+                    ..Default::default()
+                });
         }
     }
     let topics = topics.into_iter().map(|(name, mut partitions)| {
         partitions.sort_by_key(|partition| partition.partition_index);
-        DescribeLogDirsTopic { name: name.to_string(), partitions, ..Default::default() }
+        DescribeLogDirsTopic {
+            name: name.to_string(),
+            partitions,
+            ..Default::default()
+        }
     });
     topics.collect()
 }

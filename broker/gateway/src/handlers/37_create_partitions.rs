@@ -28,34 +28,65 @@ pub async fn handle(
 ) -> CreatePartitionsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     let mut wanted = Vec::new();
-    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    let names: Vec<String> = request
+        .topics
+        .iter()
+        .map(|topic| topic.name.clone())
+        .collect();
     for topic in request.topics {
         if names.iter().filter(|name| **name == topic.name).count() > 1 {
-            if results.iter().all(|r: &CreatePartitionsTopicResult| r.name != topic.name) {
+            if results
+                .iter()
+                .all(|r: &CreatePartitionsTopicResult| r.name != topic.name)
+            {
                 let message = Some("Duplicate topic name.".to_owned());
                 results.push(result(topic.name, ErrorCode::InvalidRequest, message));
             }
         } else if !context.allows_topic(Operation::Alter, &topic.name) {
-            results.push(result(topic.name, ErrorCode::TopicAuthorizationFailed, None));
+            results.push(result(
+                topic.name,
+                ErrorCode::TopicAuthorizationFailed,
+                None,
+            ));
         } else {
             let assignments = topic.assignments.map(|assignments| {
-                assignments.into_iter().map(|assignment| assignment.broker_ids).collect()
+                assignments
+                    .into_iter()
+                    .map(|assignment| assignment.broker_ids)
+                    .collect()
             });
-            wanted.push(NewPartitions { name: topic.name, count: topic.count, assignments });
+            wanted.push(NewPartitions {
+                name: topic.name,
+                count: topic.count,
+                assignments,
+            });
         }
     }
     if !wanted.is_empty() {
         let asked: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
-        match context.node().controller.create_partitions(wanted, request.validate_only).await {
+        match context
+            .node()
+            .controller
+            .create_partitions(wanted, request.validate_only)
+            .await
+        {
             Ok(done) => results.extend(
-                asked.into_iter().zip(done).map(|(name, one)| result(name, one.error, one.message)),
+                asked
+                    .into_iter()
+                    .zip(done)
+                    .map(|(name, one)| result(name, one.error, one.message)),
             ),
             Err(refusal) => results.extend(
-                asked.into_iter().map(|name| result(name, refusal.code, refusal.message.clone())),
+                asked
+                    .into_iter()
+                    .map(|name| result(name, refusal.code, refusal.message.clone())),
             ),
         }
     }
-    CreatePartitionsResponse { results, ..Default::default() }
+    CreatePartitionsResponse {
+        results,
+        ..Default::default()
+    }
 }
 
 fn result(name: String, code: ErrorCode, message: Option<String>) -> CreatePartitionsTopicResult {

@@ -22,12 +22,17 @@ use crate::context::RequestContext;
 pub const VERSIONS: RangeInclusive<i16> = 0..=3;
 
 /// Forgets groups that have no members.
-pub async fn handle(context: &RequestContext, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
+pub async fn handle(
+    context: &RequestContext,
+    request: DeleteGroupsRequest,
+) -> DeleteGroupsResponse {
     let mut results = Vec::with_capacity(request.groups_names.len());
     for group_id in request.groups_names {
         let code = match groups::coordinator(context, Operation::Delete, &group_id) {
             Ok(coordinator) => match coordinator.delete(vec![group_id.clone()]).await {
-                Ok(deleted) => deleted.first().map_or(ErrorCode::GroupIdNotFound, |(_, code)| *code),
+                Ok(deleted) => deleted
+                    .first()
+                    .map_or(ErrorCode::GroupIdNotFound, |(_, code)| *code),
                 Err(code) => code,
             },
             Err(code) => code,
@@ -39,5 +44,8 @@ pub async fn handle(context: &RequestContext, request: DeleteGroupsRequest) -> D
             ..Default::default()
         });
     }
-    DeleteGroupsResponse { results, ..Default::default() }
+    DeleteGroupsResponse {
+        results,
+        ..Default::default()
+    }
 }

@@ -33,29 +33,42 @@ pub async fn handle(
         operations: operations(resource.configs),
     });
     let answers = alter(context, asked.collect(), false, request.validate_only).await;
-    let responses = answers.into_iter().map(|answer| AlterConfigsResourceResponse {
-        error_code: answer.code.code(),
-        error_message: answer.message,
-        resource_type: answer.resource_type,
-        resource_name: answer.resource_name,
+    let responses = answers
+        .into_iter()
+        .map(|answer| AlterConfigsResourceResponse {
+            error_code: answer.code.code(),
+            error_message: answer.message,
+            resource_type: answer.resource_type,
+            resource_name: answer.resource_name,
+            ..Default::default()
+        });
+    IncrementalAlterConfigsResponse {
+        responses: responses.collect(),
         ..Default::default()
-    });
-    IncrementalAlterConfigsResponse { responses: responses.collect(), ..Default::default() }
+    }
 }
 
-fn operations(
-    configs: Vec<AlterableConfig>,
-) -> Result<Vec<ConfigOperation>, (ErrorCode, String)> {
+fn operations(configs: Vec<AlterableConfig>) -> Result<Vec<ConfigOperation>, (ErrorCode, String)> {
     let invalid = |message: String| (ErrorCode::InvalidRequest, message);
     let mut operations = Vec::with_capacity(configs.len());
     for config in configs {
         let op = AlterOp::from_code(config.config_operation).ok_or_else(|| {
-            invalid(format!("Unknown operation {} for {}", config.config_operation, config.name))
+            invalid(format!(
+                "Unknown operation {} for {}",
+                config.config_operation, config.name
+            ))
         })?;
         if op != AlterOp::Delete && config.value.is_none() {
-            return Err(invalid(format!("Null value not supported for: {}", config.name)));
+            return Err(invalid(format!(
+                "Null value not supported for: {}",
+                config.name
+            )));
         }
-        operations.push(ConfigOperation { op, name: config.name, value: config.value });
+        operations.push(ConfigOperation {
+            op,
+            name: config.name,
+            value: config.value,
+        });
     }
     Ok(operations)
 }

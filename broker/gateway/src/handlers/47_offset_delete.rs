@@ -23,10 +23,18 @@ use crate::context::RequestContext;
 pub const VERSIONS: RangeInclusive<i16> = 0..=0;
 
 /// Forgets committed offsets of topics that the group does not subscribe to.
-pub async fn handle(context: &RequestContext, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
+pub async fn handle(
+    context: &RequestContext,
+    request: OffsetDeleteRequest,
+) -> OffsetDeleteResponse {
     let coordinator = match groups::coordinator(context, Operation::Delete, &request.group_id) {
         Ok(coordinator) => coordinator,
-        Err(code) => return OffsetDeleteResponse { error_code: code.code(), ..Default::default() },
+        Err(code) => {
+            return OffsetDeleteResponse {
+                error_code: code.code(),
+                ..Default::default()
+            };
+        }
     };
     let image = context.node().image.get();
     let mut answers = Vec::new();
@@ -34,34 +42,69 @@ pub async fn handle(context: &RequestContext, request: OffsetDeleteRequest) -> O
     for topic in request.topics {
         let partitions: Vec<i32> = topic.partitions.iter().map(|p| p.partition_index).collect();
         if !context.allows_topic(Operation::Read, &topic.name) {
-            answers.push(all(topic.name, partitions, ErrorCode::TopicAuthorizationFailed));
+            answers.push(all(
+                topic.name,
+                partitions,
+                ErrorCode::TopicAuthorizationFailed,
+            ));
         } else if image.topic(&topic.name).is_none() {
-            answers.push(all(topic.name, partitions, ErrorCode::UnknownTopicOrPartition));
+            answers.push(all(
+                topic.name,
+                partitions,
+                ErrorCode::UnknownTopicOrPartition,
+            ));
         } else {
-            wanted.push(TopicPartitions { topic: topic.name, topic_id: Uuid::ZERO, partitions });
+            wanted.push(TopicPartitions {
+                topic: topic.name,
+                topic_id: Uuid::ZERO,
+                partitions,
+            });
         }
     }
-    let asked = message::OffsetDeleteRequest { group_id: request.group_id, topics: wanted };
+    let asked = message::OffsetDeleteRequest {
+        group_id: request.group_id,
+        topics: wanted,
+    };
     match coordinator.offset_delete(asked).await {
         Ok(done) => {
-            answers.extend(done.into_iter().map(|topic| topic_answer(topic.topic, topic.partitions)));
-            OffsetDeleteResponse { topics: answers, ..Default::default() }
+            answers.extend(
+                done.into_iter()
+                    .map(|topic| topic_answer(topic.topic, topic.partitions)),
+            );
+            OffsetDeleteResponse {
+                topics: answers,
+                ..Default::default()
+            }
         }
-        Err(code) => OffsetDeleteResponse { error_code: code.code(), ..Default::default() },
+        Err(code) => OffsetDeleteResponse {
+            error_code: code.code(),
+            ..Default::default()
+        },
     }
 }
 
 fn all(name: String, partitions: Vec<i32>, code: ErrorCode) -> OffsetDeleteResponseTopic {
-    topic_answer(name, partitions.into_iter().map(|partition| (partition, code)).collect())
+    topic_answer(
+        name,
+        partitions
+            .into_iter()
+            .map(|partition| (partition, code))
+            .collect(),
+    )
 }
 
 fn topic_answer(name: String, partitions: Vec<(i32, ErrorCode)>) -> OffsetDeleteResponseTopic {
-    let partitions = partitions.into_iter().map(|(partition_index, code)| {
-        OffsetDeleteResponsePartition {
-            partition_index,
-            error_code: code.code(),
-            ..Default::default()
-        }
-    });
-    OffsetDeleteResponseTopic { name, partitions: partitions.collect(), ..Default::default() }
+    let partitions =
+        partitions
+            .into_iter()
+            .map(|(partition_index, code)| OffsetDeleteResponsePartition {
+                partition_index,
+                error_code: code.code(),
+                ..Default::default()
+            });
+    OffsetDeleteResponseTopic {
+        name,
+        partitions: partitions.collect(),
+        ..Default::default()
+    }
 }

@@ -31,7 +31,10 @@ pub async fn handle(
 ) -> DescribeQuorumResponse {
     if !context.allows_cluster(Operation::Describe) {
         let error_code = ErrorCode::ClusterAuthorizationFailed.code();
-        return DescribeQuorumResponse { error_code, ..Default::default() };
+        return DescribeQuorumResponse {
+            error_code,
+            ..Default::default()
+        };
     }
     let valid = matches!(
         request.topics.as_slice(),
@@ -60,9 +63,21 @@ pub async fn handle(
         ..Default::default()
     };
     let topic_name = METADATA_TOPIC.to_owned();
-    let topic = TopicData { topic_name, partitions: vec![partition], ..Default::default() };
-    let nodes = if context.api_version >= 2 { nodes(context) } else { Vec::new() };
-    DescribeQuorumResponse { topics: vec![topic], nodes, ..Default::default() }
+    let topic = TopicData {
+        topic_name,
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    let nodes = if context.api_version >= 2 {
+        nodes(context)
+    } else {
+        Vec::new()
+    };
+    DescribeQuorumResponse {
+        topics: vec![topic],
+        nodes,
+        ..Default::default()
+    }
 }
 
 /// Where the voters are reached. A node's controller answers on its broker listeners here.
@@ -106,5 +121,8 @@ fn unknown(request: DescribeQuorumRequest) -> DescribeQuorumResponse {
             .collect(),
         ..Default::default()
     });
-    DescribeQuorumResponse { topics: topics.collect(), ..Default::default() }
+    DescribeQuorumResponse {
+        topics: topics.collect(),
+        ..Default::default()
+    }
 }

@@ -38,9 +38,15 @@ pub async fn handle(
     };
     if context.api_version >= 1 && request.endpoint_type != BROKERS {
         return if request.endpoint_type == 2 {
-            refuse(ErrorCode::MismatchedEndpointType, "This endpoint describes brokers.")
+            refuse(
+                ErrorCode::MismatchedEndpointType,
+                "This endpoint describes brokers.",
+            )
         } else {
-            refuse(ErrorCode::UnsupportedEndpointType, "Unsupported endpoint type.")
+            refuse(
+                ErrorCode::UnsupportedEndpointType,
+                "Unsupported endpoint type.",
+            )
         };
     }
     let image = context.node().image.get();
@@ -52,11 +58,18 @@ pub async fn handle(
             let found = lookup::endpoint(&image, broker_id, &context.peer.listener);
             let (host, port, rack) = found?;
             let is_fenced = broker.fenced;
-            Some(DescribeClusterBroker { broker_id, host, port, rack, is_fenced, ..Default::default() })
+            Some(DescribeClusterBroker {
+                broker_id,
+                host,
+                port,
+                rack,
+                is_fenced,
+                ..Default::default()
+            })
         })
         .collect();
-    let with_operations =
-        request.include_cluster_authorized_operations && context.allows_cluster(Operation::Describe);
+    let with_operations = request.include_cluster_authorized_operations
+        && context.allows_cluster(Operation::Describe);
     DescribeClusterResponse {
         endpoint_type: BROKERS,
         cluster_id: context.node().cluster_id.to_string(),

@@ -40,9 +40,16 @@ pub async fn handle(
                 ..Default::default()
             });
         }
-        topics.push(TopicResponse { name: topic.name, partitions, ..Default::default() });
+        topics.push(TopicResponse {
+            name: topic.name,
+            partitions,
+            ..Default::default()
+        });
     }
-    DescribeProducersResponse { topics, ..Default::default() }
+    DescribeProducersResponse {
+        topics,
+        ..Default::default()
+    }
 }
 
 async fn describe(
@@ -55,15 +62,22 @@ async fn describe(
     }
     let topic = lookup::topic(&context.node().image.get(), name, Uuid::ZERO)?;
     let route = lookup::route(context, &topic, partition)?;
-    let status = route.leader.status().await.ok_or(ErrorCode::NotLeaderOrFollower)?;
-    let producers = status.producers.iter().map(|(producer_id, entry)| ProducerState {
-        producer_id,
-        producer_epoch: entry.epoch.into(),
-        last_sequence: entry.last_sequence(),
-        last_timestamp: entry.last_timestamp,
-        coordinator_epoch: entry.coordinator_epoch,
-        current_txn_start_offset: entry.current_txn_first_offset.unwrap_or(-1),
-        ..Default::default()
-    });
+    let status = route
+        .leader
+        .status()
+        .await
+        .ok_or(ErrorCode::NotLeaderOrFollower)?;
+    let producers = status
+        .producers
+        .iter()
+        .map(|(producer_id, entry)| ProducerState {
+            producer_id,
+            producer_epoch: entry.epoch.into(),
+            last_sequence: entry.last_sequence(),
+            last_timestamp: entry.last_timestamp,
+            coordinator_epoch: entry.coordinator_epoch,
+            current_txn_start_offset: entry.current_txn_first_offset.unwrap_or(-1),
+            ..Default::default()
+        });
     Ok(producers.collect())
 }

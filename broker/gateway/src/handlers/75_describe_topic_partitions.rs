@@ -35,7 +35,11 @@ pub async fn handle(
     let mut names: Vec<String> = if request.topics.is_empty() {
         image.topics().map(|topic| topic.name.to_string()).collect()
     } else {
-        request.topics.iter().map(|topic| topic.name.clone()).collect()
+        request
+            .topics
+            .iter()
+            .map(|topic| topic.name.clone())
+            .collect()
     };
     names.sort();
     names.dedup();
@@ -53,12 +57,16 @@ pub async fn handle(
         let from = std::mem::take(&mut first_partition);
         if !context.allows_topic(Operation::Describe, &name) {
             if !all {
-                response.topics.push(refused(name, ErrorCode::TopicAuthorizationFailed));
+                response
+                    .topics
+                    .push(refused(name, ErrorCode::TopicAuthorizationFailed));
             }
             continue;
         }
         let Some(topic) = image.topic(&name) else {
-            response.topics.push(refused(name, ErrorCode::UnknownTopicOrPartition));
+            response
+                .topics
+                .push(refused(name, ErrorCode::UnknownTopicOrPartition));
             continue;
         };
         if left == 0 {
@@ -76,7 +84,11 @@ pub async fn handle(
 }
 
 fn cursor(topic_name: String, partition_index: i32) -> Option<Cursor> {
-    Some(Cursor { topic_name, partition_index, ..Default::default() })
+    Some(Cursor {
+        topic_name,
+        partition_index,
+        ..Default::default()
+    })
 }
 
 fn refused(name: String, code: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
@@ -107,7 +119,11 @@ fn describe(
         let live = |id: &i32| image.broker(*id).is_some_and(|broker| !broker.fenced);
         let led = live(&partition.leader);
         partitions.push(DescribeTopicPartitionsResponsePartition {
-            error_code: if led { 0 } else { ErrorCode::LeaderNotAvailable.code() },
+            error_code: if led {
+                0
+            } else {
+                ErrorCode::LeaderNotAvailable.code()
+            },
             partition_index: *index,
             leader_id: if led { partition.leader } else { -1 },
             leader_epoch: partition.leader_epoch,
@@ -115,7 +131,12 @@ fn describe(
             isr_nodes: partition.isr.clone(),
             eligible_leader_replicas: Some(partition.elr.clone()),
             last_known_elr: Some(partition.last_known_elr.clone()),
-            offline_replicas: partition.replicas.iter().filter(|id| !live(id)).copied().collect(),
+            offline_replicas: partition
+                .replicas
+                .iter()
+                .filter(|id| !live(id))
+                .copied()
+                .collect(),
             ..Default::default()
         });
     }
@@ -124,7 +145,8 @@ fn describe(
         topic_id: topic.id,
         is_internal: lookup::is_internal(&topic.name),
         partitions,
-        topic_authorized_operations: context.authorized_operations(ResourceKind::Topic, &topic.name),
+        topic_authorized_operations: context
+            .authorized_operations(ResourceKind::Topic, &topic.name),
         ..Default::default()
     };
     (answer, next)

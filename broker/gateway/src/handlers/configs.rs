@@ -45,7 +45,10 @@ pub async fn alter(
         let (code, message) = match (resource, asked.operations) {
             (Ok(resource), Ok(operations)) => {
                 places.push(answers.len());
-                resources.push(ConfigAlteration { resource, operations });
+                resources.push(ConfigAlteration {
+                    resource,
+                    operations,
+                });
                 (ErrorCode::None, None)
             }
             (Err((code, message)), _) | (_, Err((code, message))) => (code, Some(message)),
@@ -60,13 +63,21 @@ pub async fn alter(
     if resources.is_empty() {
         return answers;
     }
-    let wanted = AlterConfigs { resources, replace_all, validate_only };
+    let wanted = AlterConfigs {
+        resources,
+        replace_all,
+        validate_only,
+    };
     let results = context.node().controller.alter_configs(wanted).await;
     let results: Vec<(ErrorCode, Option<String>)> = match results {
-        Ok(results) => {
-            results.into_iter().map(|ConfigResult { error, message, .. }| (error, message)).collect()
-        }
-        Err(refusal) => places.iter().map(|_| (refusal.code, refusal.message.clone())).collect(),
+        Ok(results) => results
+            .into_iter()
+            .map(|ConfigResult { error, message, .. }| (error, message))
+            .collect(),
+        Err(refusal) => places
+            .iter()
+            .map(|_| (refusal.code, refusal.message.clone()))
+            .collect(),
     };
     for (place, (code, message)) in places.into_iter().zip(results) {
         if let Some(answer) = answers.get_mut(place) {

@@ -11,7 +11,10 @@ use crate::context::RequestContext;
 
 /// Topics that Odeon keeps for itself; clients may read them but not write.
 pub fn is_internal(name: &str) -> bool {
-    matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+    matches!(
+        name,
+        "__consumer_offsets" | "__transaction_state" | "__share_group_state"
+    )
 }
 
 /// Finds a topic by id when the request names one, else by name.
@@ -20,9 +23,15 @@ pub fn is_internal(name: &str) -> bool {
 /// `UNKNOWN_TOPIC_ID` or `UNKNOWN_TOPIC_OR_PARTITION`.
 pub fn topic(image: &MetadataImage, name: &str, id: Uuid) -> Result<Arc<TopicImage>, ErrorCode> {
     if id.is_zero() {
-        return image.topic(name).cloned().ok_or(ErrorCode::UnknownTopicOrPartition);
+        return image
+            .topic(name)
+            .cloned()
+            .ok_or(ErrorCode::UnknownTopicOrPartition);
     }
-    image.topic_by_id(id).cloned().ok_or(ErrorCode::UnknownTopicId)
+    image
+        .topic_by_id(id)
+        .cloned()
+        .ok_or(ErrorCode::UnknownTopicId)
 }
 
 /// Who leads a partition, as the image says.
@@ -47,15 +56,21 @@ pub fn route(
     if topic.partition(partition).is_none() {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
-    context.node().routing.get(topic.id, partition).ok_or(ErrorCode::NotLeaderOrFollower)
+    context
+        .node()
+        .routing
+        .get(topic.id, partition)
+        .ok_or(ErrorCode::NotLeaderOrFollower)
 }
 
 /// Who leads a partition by the image, for the `current_leader` of an answer.
 pub fn leader(topic: &TopicImage, partition: PartitionId) -> Leader {
-    topic.partition(partition).map_or(Leader { id: -1, epoch: -1 }, |partition| Leader {
-        id: partition.leader,
-        epoch: partition.leader_epoch,
-    })
+    topic
+        .partition(partition)
+        .map_or(Leader { id: -1, epoch: -1 }, |partition| Leader {
+            id: partition.leader,
+            epoch: partition.leader_epoch,
+        })
 }
 
 /// Where a client that came by a listener finds a node: host, port and rack.
@@ -66,7 +81,11 @@ pub fn endpoint(
 ) -> Option<(String, i32, Option<String>)> {
     let broker = image.broker(node)?;
     let endpoint = broker.endpoint(listener)?;
-    Some((endpoint.host.clone(), endpoint.port.into(), broker.rack.clone()))
+    Some((
+        endpoint.host.clone(),
+        endpoint.port.into(),
+        broker.rack.clone(),
+    ))
 }
 
 /// Checks the leader epoch a client believes in against the local leader's.
