@@ -2,6 +2,7 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 use odeon_kernel::disk::{Disk, OpenMode, RealDisk};
+use odeon_kernel::sim::{SimClock, SimDisk};
 use openraft::storage::RaftLogStorageExt;
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{EntryPayload, StorageError};
@@ -43,10 +44,12 @@ fn open(dir: &Path) -> LogStore {
     open_at(Arc::new(RealDisk), dir, 400).unwrap()
 }
 
-impl StoreBuilder<Types, LogStore, Machine, tempfile::TempDir> for Builder {
-    async fn build(&self) -> Result<(tempfile::TempDir, LogStore, Machine), StorageError<Types>> {
-        let dir = tempfile::tempdir().unwrap();
-        let snapshots = SnapshotStore::open(Arc::new(RealDisk), dir.path()).unwrap();
+impl StoreBuilder<Types, LogStore, Machine> for Builder {
+    async fn build(&self) -> Result<((), LogStore, Machine), StorageError<Types>> {
+        // In memory: the suite syncs some thousand times.
+        let disk: SharedDisk = Arc::new(SimDisk::new(Arc::new(SimClock::new(0))));
+        let dir = Path::new("/meta");
+        let snapshots = SnapshotStore::open(Arc::clone(&disk), dir).unwrap();
         let notify = Arc::new(Notify::new());
         let machine = Machine::new(
             Box::new(Lenient),
@@ -55,8 +58,8 @@ impl StoreBuilder<Types, LogStore, Machine, tempfile::TempDir> for Builder {
             u64::MAX,
             notify,
         );
-        let store = open(dir.path());
-        Ok((dir, store, machine))
+        let store = open_at(disk, dir, 400).unwrap();
+        Ok(((), store, machine))
     }
 }
 
