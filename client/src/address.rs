@@ -44,6 +44,10 @@ pub fn parse_address(text: &str) -> Result<HostPort, ClientError> {
             None => (text, None),
         }
     };
+    let is_ipv6 = host.contains(':');
+    if is_ipv6 && host.parse::<std::net::Ipv6Addr>().is_err() {
+        return Err(invalid());
+    }
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-%._:".contains(&byte);
     if host.is_empty() || !host.bytes().all(is_host) {
         return Err(invalid());
