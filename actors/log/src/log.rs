@@ -153,7 +153,8 @@ impl Log {
         &self.shared.partition
     }
 
-    /// The topic's id; zero for a folder of an old Kafka without `partition.metadata`.
+    /// The topic's id. Zero if `partition.metadata` is missing (an old Kafka's folder) or torn before
+    /// it was ever synced; [`LogManager::create`](crate::LogManager::create) gives it one then.
     pub fn topic_id(&self) -> Uuid {
         *read(&self.shared.topic_id)
     }

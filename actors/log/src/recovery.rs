@@ -92,6 +92,18 @@ pub(crate) fn load(place: &Place, config: &LogConfig, known: Known) -> Result<Re
         .segments
         .first()
         .map_or(0, |segment| segment.base_offset);
+    // A head that nobody removed on purpose was never durable: then no snapshot may say that what
+    // was in it is in the log, or its producers' retries would be taken for duplicates.
+    let head = stored_epochs
+        .entries()
+        .first()
+        .map_or(0, |epoch| epoch.start_offset);
+    let head = head.max(recovery_point).max(known.log_start.unwrap_or(0));
+    let trusted = if clean || first <= head {
+        Offset::MAX
+    } else {
+        head
+    };
     let log_start = known.log_start.unwrap_or(0).max(first);
     if log_start > log_end || (loaded.segments.is_empty() && recovery_point > log_end) {
         // Offsets are never reused, whatever happened to the files.
@@ -116,7 +128,7 @@ pub(crate) fn load(place: &Place, config: &LogConfig, known: Known) -> Result<Re
     let rebuilt = if skip_replay {
         Rebuilt::default()
     } else {
-        rebuild_producers(place, &loaded.segments, log_start, log_end)?
+        rebuild_producers(place, &loaded.segments, log_start..log_end, trusted)?
     };
     let made = if loaded.segments.is_empty() {
         open_metadata(place)?
@@ -178,6 +190,8 @@ impl Loading<'_> {
         let bases: Vec<Offset> = self.segments.iter().map(|s| s.base_offset).collect();
         let mut end = 0;
         let mut keep = self.segments.len();
+        // Only compaction leaves gaps; otherwise one means that a segment lost its end.
+        let mut compacted = false;
         for (at, segment) in self.segments.clone().iter().enumerate() {
             let next_base = bases.get(at + 1).copied();
             if let Some(next) = next_base.filter(|next| *next <= recovery_point) {
@@ -185,14 +199,21 @@ impl Loading<'_> {
                 end = next;
                 continue;
             }
-            if at > 0 && segment.base_offset < end {
-                tracing::error!(path = %segment.log.path().display(), end, "a segment overlaps");
+            let fits =
+                at == 0 || segment.base_offset == end || (compacted && segment.base_offset > end);
+            if !fits {
+                let path = segment.log.path();
+                tracing::error!(path = %path.display(), end, "does not continue the segment before it");
                 keep = at;
                 break;
             }
             let before = self.file_len(segment)?;
             let epochs = &mut self.epochs;
+            let mut next = segment.base_offset;
             let found = segment.recover(self.interval, |header, _| {
+                let count = i64::from(header.last_offset_delta) + 1;
+                compacted |= header.base_offset != next || i64::from(header.record_count) != count;
+                next = header.next_offset();
                 note_epoch(epochs, header);
                 Ok(())
             })?;

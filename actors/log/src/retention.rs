@@ -85,7 +85,15 @@ impl LogWriter {
             self.raise_log_start(start);
         }
         done.log_start = self.shared.view.log_start();
-        // What stays must be findable before anything goes: the new segment is the memory of the end.
+        // The epochs tell recovery that the head went on purpose; the snapshot is all that will be
+        // known of the producers; the new segment is the memory of the end.
+        self.shared.save_epochs()?;
+        let running = core.syncing.iter().flat_map(|(_, work)| &work.snapshots);
+        for snapshot in core.unsynced.snapshots.iter().chain(running) {
+            snapshot
+                .sync_data()
+                .at("syncing a snapshot in", &self.shared.place.folder.path())?;
+        }
         let folder = self.shared.place.folder.path();
         self.shared
             .place
@@ -184,8 +192,12 @@ impl LogWriter {
         drop_snapshots(shared, |offset| offset < first)?;
         let delay_ms = shared.config().file_delete_delay_ms.max(0).unsigned_abs();
         let due = now + Duration::from_millis(delay_ms);
+        let folder = shared.place.folder.path();
         for segment in removed {
+            // Oldest first, each for good: a power cut must not bring back one without the next,
+            // because recovery takes a gap for a lost tail.
             segment.mark_deleted()?;
+            shared.place.disk.sync_dir(&folder).at("syncing", &folder)?;
             core.deletions.push(Deletion { segment, due });
         }
         Ok(())
@@ -262,6 +274,8 @@ impl LogWriter {
 
     fn cut(&self, core: &mut Core, offset: Offset) -> Result<Offset> {
         let shared = &*self.shared;
+        // Should this be interrupted, recovery reads everything behind the cut again.
+        shared.dir.checkpoints.lower(&shared.partition, offset)?;
         let segments = shared.segments();
         let keep = segments.partition_point(|s| s.base_offset <= offset).max(1);
         let removed: Vec<_> = segments.iter().skip(keep).cloned().collect();
@@ -313,7 +327,12 @@ impl LogWriter {
         view.flushed.store(end, Ordering::Release);
         view.recovery_point.store(end, Ordering::Release);
         core.touched = true;
-        let rebuilt = rebuild_producers(&shared.place, &shared.segments(), view.log_start(), end)?;
+        let rebuilt = rebuild_producers(
+            &shared.place,
+            &shared.segments(),
+            view.log_start()..end,
+            end,
+        )?;
         core.producers = rebuilt.producers;
         core.last_snapshot = rebuilt.last_snapshot;
         core.next_offset = end;
@@ -350,6 +369,7 @@ impl LogWriter {
 
     fn replace_all(&self, core: &mut Core, offset: Offset) -> Result<Offset> {
         let shared = &*self.shared;
+        shared.dir.checkpoints.lower(&shared.partition, 0)?;
         let removed = shared.segments();
         shared.change_segments(Vec::clear);
         for segment in removed.iter() {

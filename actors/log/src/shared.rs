@@ -24,8 +24,17 @@ use crate::segment::{Place, Segment};
 pub(crate) struct StagedBatch {
     pub(crate) batch: PreparedBatch,
     pub(crate) undo: Option<(ProducerId, Option<ProducerEntry>)>,
-    /// The batch opens a segment; with the producer state before it, if there is one to close.
-    pub(crate) opens: Option<Option<Vec<u8>>>,
+    pub(crate) opens: Option<Opening>,
+}
+
+/// A segment that a staged batch opens.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    /// The log end there, which names the segment: no segment begins behind a gap, so that recovery
+    /// can tell a lost tail by one.
+    pub(crate) base_offset: Offset,
+    /// The producer state there, if there is a segment to close.
+    pub(crate) snapshot: Option<Vec<u8>>,
 }
 
 /// What the active segment will be once everything staged is written.

@@ -96,8 +96,8 @@ impl LogWriter {
         config: &LogConfig,
     ) -> Result<u64> {
         let shared = &*self.shared;
-        if let Some(snapshot) = &first.opens {
-            self.open_segment(core, first.batch.header().base_offset, snapshot.as_deref())?;
+        if let Some(opening) = &first.opens {
+            self.open_segment(core, opening.base_offset, opening.snapshot.as_deref())?;
         }
         let Some(active) = shared.segments().last().cloned() else {
             unreachable!("the first batch of a log opens a segment")

@@ -16,7 +16,7 @@ use crate::log::{Lease, Log};
 use crate::producer_snapshot;
 use crate::producer_state::{Check, ProducerStates};
 use crate::segment::relative;
-use crate::shared::{Core, Projected, Shared, StagedBatch};
+use crate::shared::{Core, Opening, Projected, Shared, StagedBatch};
 
 /// Who wrote a batch, and so what is checked and set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,19 +229,29 @@ impl LogWriter {
         core: &mut Core,
         header: &BatchHeader,
         config: &LogConfig,
-    ) -> Result<Option<Option<Vec<u8>>>> {
+    ) -> Result<Option<Opening>> {
         let size = header.size_bytes() as u64;
-        let opens = if !core.projected.exists {
+        let snapshot = if !core.projected.exists {
             Some(None)
         } else if self.must_roll(&mut core.projected, header, config)? {
             Some(Some(producer_snapshot::encode(&core.producers)))
         } else {
             None
         };
+        let near = relative(header.last_offset(), core.next_offset).is_some();
+        let base_offset = if near {
+            core.next_offset
+        } else {
+            header.base_offset
+        };
+        let opens = snapshot.map(|snapshot| Opening {
+            base_offset,
+            snapshot,
+        });
         if opens.is_some() {
             core.projected = Projected {
                 exists: true,
-                base_offset: header.base_offset,
+                base_offset,
                 ..Projected::default()
             };
         }

@@ -106,7 +106,11 @@ impl LogManager {
             self.disk.remove_dir_all(&path).at("removing", &path)?;
             return Ok(None);
         }
-        let topic_id = topic_id?;
+        let topic_id = match topic_id {
+            // Torn before its first sync: it gets its id from `create`.
+            Err(LogError::Corrupt { .. }) if !self.was_synced(dir, partition) => None,
+            other => other?,
+        };
         let place = self.place(path);
         let checkpoints = &dir.state.checkpoints;
         let known = Known {
@@ -127,6 +131,11 @@ impl LogManager {
             recovered,
         );
         Ok(Some((log, report)))
+    }
+
+    fn was_synced(&self, dir: &Dir, partition: &TopicPartition) -> bool {
+        let point = dir.state.checkpoints.get(RECOVERY_POINT, partition);
+        point.is_some_and(|point| point > 0)
     }
 
     /// A folder whose creation was interrupted: its id is not there or torn, and nothing was written.

@@ -1,5 +1,6 @@
 //! The producers' state from snapshots and batches.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use odeon_model::Offset;
@@ -20,13 +21,13 @@ pub(crate) struct Rebuilt {
     pub(crate) last_snapshot: Option<Offset>,
 }
 
-/// The producer state at `log_end`: the newest sound snapshot and the batches behind it. Snapshots
-/// of offsets that do not exist any more are removed.
+/// The producer state at the end of `log`: the newest sound snapshot and the batches behind it.
+/// Snapshots of offsets that do not exist any more, or beyond `trusted`, are removed.
 pub(crate) fn rebuild_producers(
     place: &Place,
     segments: &[Arc<Segment>],
-    log_start: Offset,
-    log_end: Offset,
+    log: Range<Offset>,
+    trusted: Offset,
 ) -> Result<Rebuilt> {
     let folder = place.folder.path();
     let entries = place.disk.read_dir(&folder).at("listing", &folder)?;
@@ -36,11 +37,12 @@ pub(crate) fn rebuild_producers(
         .collect();
     offsets.sort_unstable();
     let mut rebuilt = Rebuilt::default();
-    let mut from = log_start;
+    let (mut from, mut removed) = (log.start, false);
     while let Some(offset) = offsets.pop() {
         let path = folder.join(file_name(offset, SNAPSHOT));
-        if offset > log_end {
+        if offset > trusted.min(log.end) {
             remove_if_there(&place.disk, &path)?;
+            removed = true;
             continue;
         }
         let bytes = place.disk.read(&path).at("reading", &path)?;
@@ -56,10 +58,15 @@ pub(crate) fn rebuild_producers(
             Err(why) => {
                 tracing::warn!(path = %path.display(), why, "a producer snapshot is not usable");
                 remove_if_there(&place.disk, &path)?;
+                removed = true;
             }
         }
     }
-    replay(segments, from, log_end, &mut rebuilt.producers)?;
+    if removed {
+        // One that came back later, when the log has grown past it, would be believed.
+        place.disk.sync_dir(&folder).at("syncing", &folder)?;
+    }
+    replay(segments, from, log.end, &mut rebuilt.producers)?;
     Ok(rebuilt)
 }
 
