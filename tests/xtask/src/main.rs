@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod codegen;
 mod compat;
+mod crash;
 mod records;
 mod sh;
 mod tidy;
@@ -34,6 +35,21 @@ enum Command {
     },
     /// Run other people's clients and suites against a node, or against Apache Kafka
     Compat(compat::Arguments),
+    /// Kill a node with SIGKILL under load, again and again; librdkafka judges what is left
+    Crash {
+        /// How often
+        #[arg(long, default_value_t = 300)]
+        kills: u32,
+        /// Chooses the moments
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Cut the power under the log, the checkpoints and the Raft store, on simulated disks
+    Powercut {
+        /// How many runs of each
+        #[arg(long, default_value_t = 3000)]
+        seeds: u64,
+    },
     /// Check the invariants of ARCHITECTURE.md
     Tidy,
 }
@@ -44,6 +60,8 @@ fn main() -> ExitCode {
         Command::Wire(arguments) => wire::run(&arguments),
         Command::Records { fixtures } => records::run(fixtures),
         Command::Compat(arguments) => compat::run(&arguments),
+        Command::Crash { kills, seed } => crash::kills(kills, seed),
+        Command::Powercut { seeds } => crash::power(seeds),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {

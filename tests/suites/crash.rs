@@ -1,0 +1,22 @@
+//! Crash proofs: what was acknowledged outlives the process, and the machine's power.
+//!
+//! | module | what dies | who judges |
+//! |---|---|---|
+//! | `kills` | the process, by SIGKILL, under load | librdkafka (`crash/load.py`) |
+//! | `restart` | the process, right after an acknowledgement, or in order | one connection |
+//! | `power` | the machine: unsynced sectors, lengths, names | a model of what was promised |
+//!
+//! `cargo xtask crash` and `cargo xtask powercut` run the same with larger numbers.
+
+// Clocks and files of other processes are real.
+#![allow(clippy::disallowed_methods)]
+
+mod kills;
+mod load;
+mod restart;
+
+/// A number that the environment may set, for longer runs.
+fn number(name: &str, otherwise: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.map_or(otherwise, |text| text.parse().expect("a number"))
+}

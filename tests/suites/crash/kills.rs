@@ -1,0 +1,147 @@
+//! SIGKILL under load: idempotent acks=all producers, segments that roll, retention that deletes.
+
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use odeon_kernel::Rng;
+use odeon_records::split_batches;
+use odeon_tests::process::NodeProcess;
+
+use super::load::Load;
+use super::number;
+
+const PARTITIONS: u32 = 12;
+const SETTINGS: &[(&str, &str)] = &[
+    ("log.retention.check.interval.ms", "400"),
+    ("log.initial.task.delay.ms", "100"),
+    ("log.flush.offset.checkpoint.interval.ms", "700"),
+];
+
+/// Numbers of a run, for the report.
+#[derive(Debug, Default)]
+struct Tally {
+    kills: u64,
+    in_flight: u64,
+    while_starting: u64,
+    slowest_start: Duration,
+}
+
+#[test]
+fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
+    let (kills, seed) = (
+        number("ODEON_CRASH_KILLS", 4),
+        number("ODEON_CRASH_SEED", 1),
+    );
+    let (rng, begun) = (Rng::from_seed(seed), Instant::now());
+    let mut node = NodeProcess::start(SETTINGS);
+    let mut load = Load::start(node.address(), PARTITIONS);
+    let (mut tally, mut torn) = (Tally::default(), 0);
+    while tally.kills < kills {
+        sleep(Duration::from_millis(50 + rng.below(1_450)));
+        assert_eq!(load.count("faults"), 0, "{:?}", load.ask("finish"));
+        node.kill();
+        tally.kills += 1;
+        // Now and then it dies again on its way up, in the middle of the recovery.
+        if rng.below(5) == 0 {
+            node.launch();
+            sleep(Duration::from_millis(rng.below(400)));
+            node.kill();
+            tally.while_starting += 1;
+        }
+        tally.slowest_start = tally.slowest_start.max(node.start_again());
+        let torn_before = std::mem::replace(&mut torn, load.count("torn"));
+        tally.in_flight += u64::from(torn > torn_before);
+        if tally.kills.is_multiple_of(25) {
+            eprintln!(
+                "{tally:?} after {:?}: {}",
+                begun.elapsed(),
+                load.ask("status")
+            );
+        }
+    }
+    let report = load.ask("finish");
+    eprintln!("{tally:?} in {:?}, seed {seed}: {report}", begun.elapsed());
+    let log = node.log();
+    assert!(!log.contains("panicked"), "the node's log has a panic");
+    assert_eq!(report["fault_count"], 0, "{report}");
+    assert_eq!(
+        report["missed_plants"],
+        serde_json::json!([]),
+        "the judge is blind"
+    );
+    assert_eq!(report["produced"], report["acked"], "{report}");
+    let deleted = report["deleted"].as_u64().expect("a count");
+    assert!(deleted > 0, "retention was not active: {report}");
+    // The first kills after a start may come before the clients are back.
+    let enough = if kills < 20 {
+        kills / 2
+    } else {
+        kills * 9 / 10
+    };
+    assert!(
+        tally.in_flight >= enough,
+        "kills with batches in flight: {tally:?}"
+    );
+    assert!(node.stop("TERM").0.success());
+}
+
+/// The log file that partition `index` appends to.
+fn active_segment(node: &NodeProcess, index: u32) -> PathBuf {
+    let folder = node.data().join(format!("kills-{index}"));
+    let files = std::fs::read_dir(folder).expect("the partition has a folder");
+    let logs = files.map(|file| file.expect("a name").path());
+    let mut logs: Vec<PathBuf> = logs
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .filter(|path| path.metadata().is_ok_and(|meta| meta.len() > 0))
+        .collect();
+    logs.sort();
+    logs.pop().expect("the partition has records")
+}
+
+/// The start and the bytes of the last batch of a segment, and the offset behind it.
+fn last_batch(bytes: &[u8]) -> (usize, Bytes, i64) {
+    let batches = split_batches(Bytes::copy_from_slice(bytes));
+    let (header, batch) = batches
+        .map(|batch| batch.expect("whole batches"))
+        .last()
+        .expect("one");
+    (bytes.len() - batch.len(), batch, header.last_offset() + 1)
+}
+
+#[test]
+fn a_node_that_loses_or_doubles_acknowledged_records_is_found_out() {
+    let mut node = NodeProcess::start(SETTINGS);
+    let mut load = Load::start(node.address(), 3);
+    while load.count("acked") < 600 {
+        sleep(Duration::from_millis(20));
+    }
+    load.ask("pause");
+    node.kill();
+    // What a page cache without fsync does when the power goes.
+    let shortened = active_segment(&node, 0);
+    let bytes = std::fs::read(&shortened).expect("the log is readable");
+    std::fs::write(&shortened, &bytes[..last_batch(&bytes).0]).expect("it is writable");
+    // What a broker without sequences does with a batch that is sent again.
+    let doubled = active_segment(&node, 1);
+    let mut bytes = std::fs::read(&doubled).expect("the log is readable");
+    let (_, batch, next) = last_batch(&bytes);
+    let at = bytes.len();
+    bytes.extend_from_slice(&batch);
+    bytes[at..at + 8].copy_from_slice(&next.to_be_bytes());
+    std::fs::write(&doubled, bytes).expect("it is writable");
+    node.start_again();
+    let report = load.ask("finish");
+    let faults = report["faults"].as_array().expect("a list");
+    let found = |partition: &str, what: &str| {
+        let mut texts = faults.iter().filter_map(|fault| fault.as_str());
+        texts.any(|text| text.starts_with(partition) && text.contains(what))
+    };
+    assert!(
+        found("0/", "was acknowledged, the end is there"),
+        "{report}"
+    );
+    assert!(found("1/", "is there twice"), "{report}");
+    assert!(!found("2/", ""), "{report}");
+}

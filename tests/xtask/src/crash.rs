@@ -1,0 +1,36 @@
+//! `cargo xtask crash` and `cargo xtask powercut`: the crash suites, with larger numbers.
+
+use std::process::Command;
+
+use crate::sh::{self, Result};
+
+/// Runs `kills` SIGKILLs under load. The suite judges; this only sets its number.
+pub(crate) fn kills(kills: u32, seed: u64) -> Result<()> {
+    let mut cargo = test("odeon-tests", "crash::kills::sigkill");
+    cargo
+        .env("ODEON_CRASH_KILLS", kills.to_string())
+        .env("ODEON_CRASH_SEED", seed.to_string());
+    sh::run(&mut cargo)
+}
+
+/// Cuts the power under the log, the checkpoints and the Raft store, `seeds` times each.
+pub(crate) fn power(seeds: u64) -> Result<()> {
+    for (package, suite) in [
+        ("odeon-log", "power"),
+        ("odeon-quorum", "power"),
+        ("odeon-tests", "crash::power"),
+    ] {
+        let mut cargo = test(package, suite);
+        sh::run(cargo.env("ODEON_POWER_SEEDS", seeds.to_string()))?;
+    }
+    Ok(())
+}
+
+fn test(package: &str, name: &str) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["test", "--quiet", "--package", package, name])
+        .args(["--", "--nocapture"]);
+    cargo.current_dir(sh::root());
+    cargo
+}
