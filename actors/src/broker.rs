@@ -3,7 +3,8 @@
 //! - **Supervised by** `Roles`; permanent. A restart starts over from the image and finds the replicas
 //!   that still run.
 //! - **Owns** the broker's registration (incarnation, broker epoch) and the list of local replicas.
-//! - **Receives** only its own messages: a changed image, the heartbeat timer, answers of the controller.
+//! - **Receives** only its own message: reconcile, because the image changed or something failed before.
+//! - **Runs** the session with the controller ([`session`]) beside it.
 //! - **Changes** the children of `Replicas` and `Coordinators`, and the routing table.
 //!
 //! The metadata image is the wanted state, the running actors are the actual state: creation,
@@ -11,6 +12,7 @@
 
 mod actor;
 pub mod reconcile;
+mod session;
 #[cfg(test)]
 mod tests;
 

@@ -2,12 +2,13 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
-use odeon_kernel::{Blocking, SharedClock, Watch};
+use odeon_kernel::{Blocking, SharedClock, Waiter, Watch};
 use odeon_log::LogManager;
 use odeon_metadata::MetadataImage;
 use odeon_model::config::{BrokerConfig, ConfigMap, TopicConfig};
-use odeon_model::{NodeId, Uuid};
+use odeon_model::{NodeId, TopicId, Uuid};
 use odeon_quorum::Quorum;
 pub use odeon_quorum::ReplicaProgress;
 
@@ -69,7 +70,34 @@ impl NodeHandle {
     }
 }
 
+/// How long a creation waits for its partitions to be led, on top of their commit.
+const LEAD_LIMIT: Duration = Duration::from_secs(5);
+
 impl NodeParts {
+    /// Waits until every partition of these topics that this node shall lead is led, so that whoever
+    /// created them can use them at once; gives up after a few seconds. Cancel safe.
+    pub async fn until_led(&self, topics: &[TopicId]) {
+        let led = || {
+            let image = self.image.get();
+            topics.iter().filter_map(|id| image.topic_by_id(*id)).all(|topic| {
+                topic.partitions.iter().all(|(index, partition)| {
+                    partition.leader != self.node_id
+                        || self.routing.get(topic.id, *index).is_some()
+                })
+            })
+        };
+        let waiting = async {
+            let mut waiter = Waiter::new();
+            waiter.register(&self.routing.added);
+            while !led() {
+                waiter.wait().await;
+            }
+        };
+        if odeon_kernel::clock::timeout(&*self.clock, LEAD_LIMIT, waiting).await.is_err() {
+            tracing::warn!("created partitions are not led yet");
+        }
+    }
+
     /// How an internal topic of this name is made, if it is one that a node makes for itself.
     pub fn internal_topic(&self, name: &str) -> Option<InternalTopic> {
         let offsets = &self.config.offsets;

@@ -4,24 +4,34 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use odeon_kernel::supervisor::SupervisorHandle;
+use odeon_kernel::supervisor::{AddChildError, SupervisorHandle};
 use odeon_kernel::{Blocking, SharedClock, TaskGuard, View, Watch};
-use odeon_log::{LogError, LogManager};
+use odeon_log::{Log, LogConfig, LogError, LogManager};
 use odeon_metadata::{Endpoint, MetadataImage};
 use odeon_model::config::{BrokerConfig, ConfigMap};
 use odeon_model::{BrokerEpoch, LeaderEpoch, NodeId, TopicId, TopicPartition, Uuid};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::reconcile::{Action, actions};
-use crate::controller::{BrokerHeartbeat, BrokerRegistration, ControllerHandle};
+use super::session::Session;
+use crate::controller::ControllerHandle;
 use crate::coordinators::GroupRouter;
 use crate::node::OFFSETS_TOPIC;
 use crate::partition::leader::{LeaderArguments, child};
 use crate::partition::{PartitionView, Route, RoutingTable};
 use crate::settings::{log_config, topic_config};
 
-/// How long the first retry waits when the controller does not answer.
-const RETRY: Duration = Duration::from_millis(50);
+/// How long a partition that could not be led waits for the next attempt.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why a partition is not led.
+#[derive(Debug, thiserror::Error)]
+enum LeadError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Start(#[from] AddChildError),
+}
 
 /// What a broker says of itself to the cluster, beyond the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,10 +84,8 @@ pub struct BrokerArguments {
 /// What a broker actor understands: only its own messages.
 #[derive(Debug)]
 pub enum BrokerMsg {
-    /// There is a newer image.
-    ImageChanged,
-    /// Time to say that we live.
-    Beat,
+    /// There is a newer image, or time to try again what failed.
+    Reconcile,
 }
 
 impl ractor::Message for BrokerMsg {}
@@ -87,9 +95,10 @@ impl ractor::Message for BrokerMsg {}
 pub struct BrokerState {
     arguments: BrokerArguments,
     acted_on: Arc<MetadataImage>,
-    broker_epoch: BrokerEpoch,
+    /// Partitions that could not be led.
+    unled: Vec<Action>,
     _watching: TaskGuard<()>,
-    _beating: TaskGuard<()>,
+    _session: TaskGuard<()>,
 }
 
 #[ractor::async_trait]
@@ -104,116 +113,42 @@ impl Actor for BrokerActor {
         arguments: BrokerArguments,
     ) -> Result<BrokerState, ActorProcessingErr> {
         let mut image = arguments.image.clone();
-        let to = myself.clone();
         let watching = TaskGuard::spawn(async move {
-            while image.changed().await.is_ok() && to.cast(BrokerMsg::ImageChanged).is_ok() {}
+            while myself.cast(BrokerMsg::Reconcile).is_ok() && image.changed().await.is_ok() {}
         });
-        let (clock, to) = (arguments.clock.clone(), myself.clone());
-        let interval = millis(arguments.config.broker_heartbeat_interval_ms);
-        let beating = TaskGuard::spawn(async move {
-            loop {
-                clock.sleep(interval).await;
-                if to.cast(BrokerMsg::Beat).is_err() {
-                    return;
-                }
-            }
-        });
-        myself.cast(BrokerMsg::Beat)?;
+        let session = TaskGuard::spawn(Session::new(arguments.clone()).run());
         // A restart starts over: replicas that still run are found by their routes.
         let acted_on = Arc::new(MetadataImage::new(arguments.cluster_id.clone()));
         Ok(BrokerState {
             arguments,
             acted_on,
-            broker_epoch: -1,
+            unled: Vec::new(),
             _watching: watching,
-            _beating: beating,
+            _session: session,
         })
     }
 
     async fn handle(
         &self,
         myself: ActorRef<BrokerMsg>,
-        message: BrokerMsg,
+        BrokerMsg::Reconcile: BrokerMsg,
         state: &mut BrokerState,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            BrokerMsg::ImageChanged => state.reconcile(&myself).await,
-            BrokerMsg::Beat => state.beat(&myself).await,
+        state.reconcile().await;
+        if !state.unled.is_empty() {
+            let clock = state.arguments.clock.clone();
+            odeon_kernel::spawn(async move {
+                clock.sleep(RETRY).await;
+                let _ = myself.cast(BrokerMsg::Reconcile);
+            });
         }
         Ok(())
     }
 }
 
 impl BrokerState {
-    /// Registers if that is not done yet, then says that we live.
-    async fn beat(&mut self, myself: &ActorRef<BrokerMsg>) {
-        if self.broker_epoch < 0 && !self.register().await {
-            let (clock, myself) = (self.arguments.clock.clone(), myself.clone());
-            odeon_kernel::spawn(async move {
-                clock.sleep(RETRY).await;
-                let _ = myself.cast(BrokerMsg::Beat);
-            });
-            return;
-        }
-        let arguments = &self.arguments;
-        let heartbeat = BrokerHeartbeat {
-            broker_id: arguments.node_id,
-            broker_epoch: self.broker_epoch,
-            metadata_index: arguments.image.get().position().index,
-            want_fence: false,
-            want_shutdown: false,
-            offline_log_dirs: offline_dirs(&arguments.logs),
-        };
-        match arguments.controller.broker_heartbeat(heartbeat).await {
-            Ok(reply) => {
-                let status = BrokerStatus {
-                    broker_epoch: self.broker_epoch,
-                    unfenced: !reply.is_fenced,
-                };
-                if *arguments.status.get() != status {
-                    arguments.status.publish(status);
-                }
-                if !reply.is_caught_up {
-                    // Our own registration is on its way to us: its arrival beats again.
-                    tracing::debug!("waiting for our own registration");
-                }
-            }
-            Err(refusal) => {
-                tracing::warn!(%refusal, "a heartbeat was refused");
-                if refusal.code == odeon_model::ErrorCode::StaleBrokerEpoch {
-                    self.broker_epoch = -1;
-                }
-            }
-        }
-    }
-
-    async fn register(&mut self) -> bool {
-        let arguments = &self.arguments;
-        let registration = BrokerRegistration {
-            broker_id: arguments.node_id,
-            cluster_id: arguments.cluster_id.to_string(),
-            incarnation_id: arguments.incarnation_id,
-            endpoints: arguments.endpoints.clone(),
-            features: odeon_metadata::supported_features(),
-            rack: arguments.config.rack.clone(),
-            log_dirs: arguments.logs.directories().map(|dir| dir.id()).collect(),
-            previous_broker_epoch: -1,
-        };
-        match arguments.controller.register_broker(registration).await {
-            Ok(epoch) => {
-                self.broker_epoch = epoch;
-                tracing::info!(broker_epoch = epoch, "registered");
-                true
-            }
-            Err(refusal) => {
-                tracing::debug!(%refusal, "registration was refused");
-                false
-            }
-        }
-    }
-
     /// Repairs the difference between what runs and what the newest image wants.
-    async fn reconcile(&mut self, myself: &ActorRef<BrokerMsg>) {
+    async fn reconcile(&mut self) {
         let image = self.arguments.image.get();
         // Before our registration is applied, an epoch in the image may be our predecessor's.
         let registered = image
@@ -222,27 +157,30 @@ impl BrokerState {
         if !registered {
             return;
         }
-        if !self.arguments.status.get().unfenced {
-            let _ = myself.cast(BrokerMsg::Beat);
-        }
-        for action in actions(self.arguments.node_id, &self.acted_on, &image) {
+        let again = std::mem::take(&mut self.unled).into_iter();
+        let again: Vec<Action> = again.filter(|action| self.is_wanted(&image, action)).collect();
+        for action in again.into_iter().chain(actions(self.arguments.node_id, &self.acted_on, &image)) {
             self.act(&image, action).await;
         }
         self.acted_on = image;
     }
 
-    async fn act(&self, image: &MetadataImage, action: Action) {
+    /// Whether a partition that could not be led shall still be led in that epoch.
+    fn is_wanted(&self, image: &MetadataImage, action: &Action) -> bool {
+        let Action::Lead { topic_id, partition, leader_epoch, .. } = action else { return false };
+        image.partition_by_id(*topic_id, *partition).is_some_and(|partition| {
+            partition.leader == self.arguments.node_id && partition.leader_epoch == *leader_epoch
+        })
+    }
+
+    async fn act(&mut self, image: &MetadataImage, action: Action) {
         match action {
-            Action::Lead {
-                topic,
-                topic_id,
-                partition,
-                leader_epoch,
-                isr,
-            } => {
-                let name = TopicPartition { topic, partition };
-                if let Err(error) = self.lead(image, &name, topic_id, leader_epoch, isr).await {
+            Action::Lead { ref topic, topic_id, partition, leader_epoch, ref isr } => {
+                let name = TopicPartition { topic: topic.clone(), partition };
+                let led = self.lead(image, &name, topic_id, leader_epoch, isr.clone()).await;
+                if let Err(error) = led {
                     tracing::error!(partition = %name, %error, "a partition could not be led");
+                    self.unled.push(action);
                 }
             }
             Action::SetIsr {
@@ -280,7 +218,7 @@ impl BrokerState {
         topic_id: TopicId,
         leader_epoch: LeaderEpoch,
         isr: Vec<NodeId>,
-    ) -> Result<(), LogError> {
+    ) -> Result<(), LeadError> {
         let arguments = &self.arguments;
         if let Some(route) = arguments.routing.get(topic_id, name.partition)
             && route.view.leader_epoch == leader_epoch
@@ -300,10 +238,10 @@ impl BrokerState {
         let expiration_ms = arguments.config.logs.producer_id_expiration_ms;
         let (logs, partition) = (arguments.logs.clone(), name.clone());
         let settings = log_config(&config, expiration_ms);
-        let opened = arguments
+        let log = arguments
             .blocking
-            .run(move || logs.create(&partition, topic_id, settings));
-        let log = opened.await?;
+            .run(move || open(&logs, &partition, topic_id, settings))
+            .await?;
         let view = Arc::new(PartitionView::new(
             name.topic.clone(),
             topic_id,
@@ -325,8 +263,8 @@ impl BrokerState {
             clock: arguments.clock.clone(),
         });
         if let Err(error) = arguments.replicas.add_child(spec).await {
-            tracing::error!(partition = %name, %error, "a leader did not start");
-            return Ok(());
+            let _ = arguments.replicas.remove_child(&name.to_string()).await;
+            return Err(error.into());
         }
         let route = Route { leader, view };
         arguments.routing.insert(route.clone());
@@ -383,14 +321,20 @@ impl BrokerState {
     }
 }
 
-/// A setting in milliseconds, at least one.
-fn millis(setting: i64) -> Duration {
-    Duration::from_millis(u64::try_from(setting).unwrap_or(1).max(1))
-}
-
-fn offline_dirs(logs: &LogManager) -> Vec<Uuid> {
-    logs.directories()
-        .filter(|dir| dir.is_offline())
-        .map(|dir| dir.id())
-        .collect()
+/// The log of a partition, created if it is missing. A folder that a deleted topic of the same name
+/// left behind is moved out of the way first.
+fn open(
+    logs: &LogManager,
+    partition: &TopicPartition,
+    topic_id: TopicId,
+    settings: LogConfig,
+) -> Result<Log, LogError> {
+    match logs.create(partition, topic_id, settings.clone()) {
+        Err(LogError::WrongTopicId { found, .. }) => {
+            tracing::warn!(%partition, %found, "the log of an older topic of this name is deleted");
+            logs.delete(partition)?;
+            logs.create(partition, topic_id, settings)
+        }
+        other => other,
+    }
 }

@@ -18,20 +18,25 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use odeon_kernel::Slot;
-use odeon_kernel::supervisor::{ChildSpec, Restart};
+use odeon_kernel::supervisor::{Backoff, ChildSpec, Restart};
 
 pub use actor::LeaderArguments;
 pub use handle::LeaderHandle;
 pub use message::{Acks, AppendError, Appended, LeaderStatus, Origin};
 
-/// The child that leads a partition, and the handle to it. It is restarted within its epoch; how
-/// often is its supervisor's intensity to decide.
+/// The child that leads a partition, and the handle to it. It is restarted within its epoch, with
+/// growing pauses, and left alone as failed after a few times: a partition whose disk is broken must
+/// not take its neighbours along.
 pub fn child(arguments: LeaderArguments) -> (ChildSpec, LeaderHandle) {
     let slot = Slot::new(arguments.clock.clone());
     let name = format!("{}-{}", arguments.view.topic, arguments.view.partition);
     let spec = ChildSpec::actor(name, Restart::Permanent, &slot, move || {
         (actor::PartitionLeader, arguments.clone())
     });
+    let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(5));
+    let spec = spec.backoff(backoff.give_up_after(8));
     (spec, LeaderHandle::new(slot))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use odeon_kernel::Signal;
 use odeon_model::{PartitionId, TopicId};
 
 use super::leader::LeaderHandle;
@@ -21,6 +22,8 @@ pub struct Route {
 #[derive(Debug, Default)]
 pub struct RoutingTable {
     routes: DashMap<(TopicId, PartitionId), Route>,
+    /// Rings when a route is added.
+    pub(crate) added: Signal,
 }
 
 impl RoutingTable {
@@ -54,6 +57,7 @@ impl RoutingTable {
         if let Some(old) = self.routes.insert(key, route) {
             old.view.close();
         }
+        self.added.notify();
     }
 
     pub(crate) fn remove(&self, topic_id: TopicId, partition: PartitionId) {

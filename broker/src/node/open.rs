@@ -10,7 +10,8 @@ use odeon_log::{LogConfig, LogManager, ManagerConfig, MetaProperties};
 use odeon_metadata::MetadataImage;
 use odeon_model::Uuid;
 use odeon_model::config::{BrokerConfig, Listener};
-use odeon_quorum::{NoPeers, Quorum, QuorumConfig, Voter};
+use odeon_mesh::LocalNetwork;
+use odeon_quorum::{MeshPeers, Quorum, QuorumConfig, Voter};
 
 use super::NodeError;
 
@@ -150,6 +151,7 @@ pub(super) async fn quorum(
         .find(|dir| dir.path() == metadata_dir)
         .map_or(Uuid::ZERO, |dir| dir.id());
     let (machine, image) = ImageStateMachine::new(parts.cluster_id.clone());
+    let mesh = Arc::new(LocalNetwork::new(parts.clock.clone()).node(config.node_id));
     let voter = Voter {
         node_id: config.node_id,
         directory_id,
@@ -163,7 +165,7 @@ pub(super) async fn quorum(
         metadata_dir.join("__cluster_metadata-0"),
         parts.disk.clone(),
         parts.clock.clone(),
-        Arc::new(NoPeers),
+        Arc::new(MeshPeers(mesh)),
         Box::new(machine),
     ))
     .await?;

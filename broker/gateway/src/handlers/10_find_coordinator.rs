@@ -9,8 +9,8 @@
 //! | 5 | transactions version 2 (KIP-890) |
 //! | 6 | share groups (KIP-932) |
 //!
-//! The first request for a group creates `__consumer_offsets`, as in Kafka, and is answered with
-//! COORDINATOR_NOT_AVAILABLE until the partitions are led.
+//! The first request for a group creates `__consumer_offsets`, as in Kafka; it is answered once the
+//! partitions are led, where Kafka lets the client ask again.
 //!
 //! Deviations: transactions and share groups are not served yet; their keys get INVALID_REQUEST.
 
@@ -23,7 +23,7 @@ use odeon_model::ErrorCode;
 use odeon_protocol::messages::find_coordinator_response::Coordinator;
 use odeon_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 
-use super::{groups, lookup};
+use super::lookup;
 use crate::authorizer::Operation;
 use crate::context::RequestContext;
 
@@ -96,18 +96,30 @@ async fn find(
         return Err(ErrorCode::GroupAuthorizationFailed);
     }
     let node = context.node();
+    if node.image.get().topic(OFFSETS_TOPIC).is_none() {
+        create_offsets_topic(context).await?;
+    }
     let image = node.image.get();
-    let Some(topic) = image.topic(OFFSETS_TOPIC) else {
-        if !groups::has_offsets_topic(&image) {
-            let wanted = NewTopic::automatic(OFFSETS_TOPIC, node.internal_topic(OFFSETS_TOPIC));
-            if let Err(refusal) = node.controller.create_topics(vec![wanted], false).await {
-                tracing::warn!(%refusal, "the topic of committed offsets could not be created");
-            }
-        }
-        return Err(ErrorCode::CoordinatorNotAvailable);
-    };
+    let topic = image.topic(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
     let leader = lookup::leader(topic, coordinator_for(key, topic.partition_count()));
     let endpoint = lookup::endpoint(&image, leader.id, &context.peer.listener);
     let (host, port, _) = endpoint.ok_or(ErrorCode::CoordinatorNotAvailable)?;
     Ok((leader.id, host, port))
+}
+
+/// Creates `__consumer_offsets` and waits until its partitions are led.
+async fn create_offsets_topic(context: &RequestContext) -> Result<(), ErrorCode> {
+    let node = context.node();
+    let wanted = NewTopic::automatic(OFFSETS_TOPIC, node.internal_topic(OFFSETS_TOPIC));
+    match node.controller.create_topics(vec![wanted], false).await {
+        Ok(created) => {
+            let ids: Vec<_> = created.iter().map(|topic| topic.topic_id).collect();
+            node.until_led(&ids).await;
+            Ok(())
+        }
+        Err(refusal) => {
+            tracing::warn!(%refusal, "the topic of committed offsets could not be created");
+            Err(ErrorCode::CoordinatorNotAvailable)
+        }
+    }
 }

@@ -70,6 +70,10 @@ pub async fn handle(
             .await
         {
             Ok(created) => {
+                if !request.validate_only {
+                    let ids: Vec<_> = created.iter().map(|topic| topic.topic_id).collect();
+                    context.node().until_led(&ids).await;
+                }
                 for (place, created) in places.into_iter().zip(created) {
                     if let Some(result) = results.get_mut(place) {
                         *result = answer(context, created);

@@ -70,12 +70,14 @@ pub async fn handle(
             .create_partitions(wanted, request.validate_only)
             .await
         {
-            Ok(done) => results.extend(
-                asked
-                    .into_iter()
-                    .zip(done)
-                    .map(|(name, one)| result(name, one.error, one.message)),
-            ),
+            Ok(done) => {
+                if !request.validate_only {
+                    let ids: Vec<_> = done.iter().map(|topic| topic.topic_id).collect();
+                    context.node().until_led(&ids).await;
+                }
+                let done = asked.into_iter().zip(done);
+                results.extend(done.map(|(name, one)| result(name, one.error, one.message)));
+            }
             Err(refusal) => results.extend(
                 asked
                     .into_iter()

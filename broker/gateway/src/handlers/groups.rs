@@ -1,7 +1,6 @@
 //! What the handlers of group APIs share: finding the coordinator, with authorisation.
 
 use odeon_actors::group::GroupHandle;
-use odeon_actors::node::OFFSETS_TOPIC;
 use odeon_metadata::MetadataImage;
 use odeon_model::{ErrorCode, Uuid};
 
@@ -39,9 +38,4 @@ pub fn name_topic(
     }
     let topic = image.topic_by_id(id).ok_or(ErrorCode::UnknownTopicId)?;
     Ok((topic.name.to_string(), id))
-}
-
-/// Whether `__consumer_offsets` is there.
-pub fn has_offsets_topic(image: &MetadataImage) -> bool {
-    image.topic(OFFSETS_TOPIC).is_some()
 }
