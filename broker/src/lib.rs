@@ -2,6 +2,9 @@
 //!
 //! [`Node`] is a whole node: the binary `odeon` runs one, and a service or a test may embed one.
 
+pub mod cli;
+mod defaults;
 mod node;
 
+pub use defaults::default_properties;
 pub use node::{Node, NodeError, NodeOptions};
