@@ -5,6 +5,7 @@
 //! entry of a deleted topic would be taken for one of the next topic of that name.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -86,6 +87,18 @@ impl Checkpoints {
                     table
                 })?;
             }
+        }
+        Ok(())
+    }
+
+    /// Notes where a log begins and up to where it is on disk.
+    pub(crate) fn set(&self, partition: &TopicPartition, log: Range<Offset>) -> Result<()> {
+        for (name, offset) in [(LOG_START, log.start), (RECOVERY_POINT, log.end)] {
+            self.update(name, |table| {
+                let mut table = table.clone();
+                table.insert(partition.clone(), offset);
+                table
+            })?;
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ mod shared;
 mod sync;
 mod time_index;
 mod timestamps;
+mod truncate;
 mod write;
 mod writer;
 

@@ -226,8 +226,11 @@ impl LogManager {
     fn adopt(&self, log: Log, topic_id: Uuid, config: LogConfig) -> Result<Log> {
         let found = log.topic_id();
         if found.is_zero() {
-            let file = checkpoint::write_topic_id(&self.disk, &log.folder(), topic_id)?;
-            lock(&log.shared.core).unsynced.made = Some(file);
+            let folder = log.folder();
+            let file = checkpoint::write_topic_id(&self.disk, &folder, topic_id)?;
+            let synced = file.sync_data().and_then(|()| self.disk.sync_dir(&folder));
+            log.shared
+                .judge(synced.at("syncing the metadata in", &folder))?;
             *write(&log.shared.topic_id) = topic_id;
         } else if found != topic_id {
             let path = log.folder();

@@ -1,17 +1,18 @@
-//! Shortening a log: at its start by age, size and request, at its end by truncation.
+//! Shortening a log at its start: by age, by size, by request.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use odeon_kernel::disk::OpenMode;
 use odeon_model::Offset;
 
 use crate::error::{At, LogError, Result};
 use crate::files::{remove_if_there, write};
 use crate::names::{SNAPSHOT, file_name, parse_offset};
-use crate::recovery::rebuild_producers;
+use crate::producer_snapshot;
 use crate::segment::Segment;
-use crate::shared::{Core, Shared, Unsynced};
+use crate::shared::{Core, Shared};
 use crate::writer::LogWriter;
 
 /// A removed segment whose files wait for `file.delete.delay.ms`.
@@ -85,14 +86,11 @@ impl LogWriter {
             self.raise_log_start(start);
         }
         done.log_start = self.shared.view.log_start();
-        // The epochs tell recovery that the head went on purpose; the snapshot is all that will be
-        // known of the producers; the new segment is the memory of the end.
+        // Before anything goes: the epochs tell recovery that the head went on purpose, a snapshot
+        // is all that will be known of its producers, and the last segment's name is the log end.
         self.shared.save_epochs()?;
-        let running = core.syncing.iter().flat_map(|(_, work)| &work.snapshots);
-        for snapshot in core.unsynced.snapshots.iter().chain(running) {
-            snapshot
-                .sync_data()
-                .at("syncing a snapshot in", &self.shared.place.folder.path())?;
+        if let Some(start) = next {
+            self.keep_producers(core, start)?;
         }
         let folder = self.shared.place.folder.path();
         self.shared
@@ -102,6 +100,33 @@ impl LogWriter {
             .at("syncing", &folder)?;
         self.remove_segments(core, removed, now)?;
         Ok(done)
+    }
+
+    /// Makes sure that the producers' state survives without the segments before `start`.
+    fn keep_producers(&self, core: &mut Core, start: Offset) -> Result<()> {
+        let shared = &*self.shared;
+        if core.producers.is_empty() && core.last_snapshot.is_none() {
+            return Ok(());
+        }
+        let disk = &shared.place.disk;
+        let path = shared.place.folder.join(&file_name(start, SNAPSHOT));
+        if disk.exists(&path) {
+            let bytes = disk.read(&path).at("reading", &path)?;
+            if producer_snapshot::decode(&bytes).is_ok() {
+                let file = disk.open(&path, OpenMode::ReadWrite).at("opening", &path)?;
+                return file.sync_data().at("syncing", &path);
+            }
+        }
+        // It was lost in a crash: the state at the log end will do, once the log is durable there.
+        let end = shared.view.log_end();
+        let bytes = producer_snapshot::encode(&core.producers);
+        let mut work = core.unsynced.clone();
+        if let Some((_, running)) = &core.syncing {
+            work.merge(running.clone());
+        }
+        work.snapshots.push(shared.save_snapshot(end, &bytes)?);
+        core.last_snapshot = Some(end);
+        self.sync_now(work)
     }
 
     /// How many of the oldest segments are due.
@@ -231,165 +256,6 @@ impl LogWriter {
             .iter()
             .map(|deletion| deletion.due)
             .min())
-    }
-
-    /// Cuts the log so that it ends at `offset`, or before the batch that contains it. What is staged
-    /// is dropped. The cut is durable when this returns: nothing of the old tail can come back under
-    /// what is appended next. Returns the log end.
-    ///
-    /// # Errors
-    /// `Fenced`, `Io`, `Corrupt`, `Closed`, `Offline`.
-    pub fn truncate_to(&mut self, offset: Offset) -> Result<Offset> {
-        let mut core = self.core()?;
-        self.shared.unstage(&mut core);
-        if offset >= self.shared.view.log_end() {
-            return Ok(self.shared.view.log_end());
-        }
-        if offset
-            < self
-                .shared
-                .segments()
-                .first()
-                .map_or(0, |first| first.base_offset)
-        {
-            let result = self.start_anew(&mut core, offset.max(0));
-            return self.shared.judge(result);
-        }
-        self.begin_cut();
-        let result = self.cut(&mut core, offset);
-        self.end_cut();
-        self.shared.judge(result)
-    }
-
-    /// Readers that overlap with what follows read again.
-    fn begin_cut(&self) {
-        let generation = self.shared.generation.fetch_add(1, Ordering::AcqRel) + 1;
-        self.shared.positions.clear(generation);
-    }
-
-    fn end_cut(&self) {
-        let generation = self.shared.generation.fetch_add(1, Ordering::AcqRel) + 1;
-        self.shared.positions.clear(generation);
-    }
-
-    fn cut(&self, core: &mut Core, offset: Offset) -> Result<Offset> {
-        let shared = &*self.shared;
-        // Should this be interrupted, recovery reads everything behind the cut again.
-        shared.dir.checkpoints.lower(&shared.partition, offset)?;
-        let segments = shared.segments();
-        let keep = segments.partition_point(|s| s.base_offset <= offset).max(1);
-        let removed: Vec<_> = segments.iter().skip(keep).cloned().collect();
-        let mut end = offset;
-        if let Some(active) = segments.get(keep - 1)
-            && let Some((position, header)) = active.find(offset)?
-        {
-            end = offset.min(header.base_offset.max(active.base_offset));
-            active.truncate(position, end)?;
-        }
-        shared.change_segments(|segments| segments.truncate(keep));
-        for segment in &removed {
-            segment.remove()?;
-        }
-        self.settle(core, end)
-    }
-
-    /// Sets everything that depends on the log end, durably.
-    fn settle(&self, core: &mut Core, end: Offset) -> Result<Offset> {
-        let shared = &*self.shared;
-        let view = &shared.view;
-        // Before the end is published: whoever reads below it must find it steady.
-        view.log_start.fetch_min(end, Ordering::AcqRel);
-        view.log_end.store(end, Ordering::Release);
-        view.flushed.fetch_min(end, Ordering::AcqRel);
-        view.recovery_point.fetch_min(end, Ordering::AcqRel);
-        view.high_watermark.fetch_min(end, Ordering::AcqRel);
-        if write(&shared.epochs).truncate_end(end) {
-            shared.epochs_changed.store(true, Ordering::Release);
-        }
-        drop_snapshots(shared, |offset| offset > end)?;
-        shared.release_reserve(core);
-        // A sync in progress will publish nothing, and this one covers what it would have.
-        let mut work = std::mem::take(&mut core.unsynced);
-        if let Some((_, unfinished)) = core.syncing.take() {
-            work.merge(unfinished);
-        }
-        let segments = shared.segments();
-        let kept = |s: &Arc<Segment>| segments.iter().any(|kept| Arc::ptr_eq(kept, s));
-        work.segments.retain(kept);
-        work.sealed.retain(kept);
-        segments
-            .last()
-            .into_iter()
-            .for_each(|active| work.add(active));
-        work.folder = true;
-        self.sync_now(work)?;
-        shared.dir.checkpoints.lower(&shared.partition, end)?;
-        view.flushed.store(end, Ordering::Release);
-        view.recovery_point.store(end, Ordering::Release);
-        core.touched = true;
-        let rebuilt = rebuild_producers(
-            &shared.place,
-            &shared.segments(),
-            view.log_start()..end,
-            end,
-        )?;
-        core.producers = rebuilt.producers;
-        core.last_snapshot = rebuilt.last_snapshot;
-        core.next_offset = end;
-        shared.project(core);
-        Ok(end)
-    }
-
-    fn sync_now(&self, work: Unsynced) -> Result<()> {
-        let synced = crate::sync::sync_all(&self.shared, &work);
-        if let Err(error) = &synced {
-            self.shared.dir.fail(&format!("a sync failed: {error}"));
-        }
-        synced
-    }
-
-    /// Drops everything and goes on at `offset`, in an empty segment. For a follower whose leader has
-    /// none of its offsets any more.
-    ///
-    /// # Errors
-    /// `Fenced`, `Io`, `Closed`, `Offline`.
-    pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<()> {
-        let mut core = self.core()?;
-        self.shared.unstage(&mut core);
-        let result = self.start_anew(&mut core, offset);
-        self.shared.judge(result).map(|_| ())
-    }
-
-    fn start_anew(&self, core: &mut Core, offset: Offset) -> Result<Offset> {
-        self.begin_cut();
-        let result = self.replace_all(core, offset);
-        self.end_cut();
-        result
-    }
-
-    fn replace_all(&self, core: &mut Core, offset: Offset) -> Result<Offset> {
-        let shared = &*self.shared;
-        shared.dir.checkpoints.lower(&shared.partition, 0)?;
-        let removed = shared.segments();
-        shared.change_segments(Vec::clear);
-        for segment in removed.iter() {
-            segment.remove()?;
-        }
-        drop_snapshots(shared, |_| true)?;
-        core.unsynced = Unsynced::default();
-        let segment = Segment::create(&shared.place, offset)?;
-        core.unsynced.add(&segment);
-        shared.change_segments(|segments| segments.push(segment));
-        let view = &shared.view;
-        view.log_end.store(offset, Ordering::Release);
-        view.log_start.store(offset, Ordering::Release);
-        view.high_watermark.store(offset, Ordering::Release);
-        view.flushed.store(offset, Ordering::Release);
-        view.recovery_point.store(offset, Ordering::Release);
-        core.producers.clear();
-        write(&shared.epochs).truncate_end(0);
-        shared.epochs_changed.store(true, Ordering::Release);
-        self.settle(core, offset)
     }
 }
 

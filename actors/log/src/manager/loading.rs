@@ -7,9 +7,9 @@ use odeon_model::{TopicPartition, Uuid};
 
 use super::dir::Dir;
 use super::{DeadFolder, LogManager};
-use crate::checkpoint::{self, HIGH_WATERMARK, LOG_START, RECOVERY_POINT};
+use crate::checkpoint::{self, HIGH_WATERMARK, LOG_START, PARTITION_METADATA, RECOVERY_POINT};
 use crate::error::{At, LogError, Result};
-use crate::files::{lock, write};
+use crate::files::{lock, remove_if_there, write};
 use crate::log::Log;
 use crate::names::{DELETE_DIR, LOG, dir_name, parse_dir_name};
 use crate::recovery::{Known, RecoveryReport, load};
@@ -108,7 +108,11 @@ impl LogManager {
         }
         let topic_id = match topic_id {
             // Torn before its first sync: it gets its id from `create`.
-            Err(LogError::Corrupt { .. }) if !self.was_synced(dir, partition) => None,
+            Err(LogError::Corrupt { .. }) if !self.was_synced(dir, partition) => {
+                remove_if_there(&self.disk, &path.join(PARTITION_METADATA))?;
+                self.disk.sync_dir(&path).at("syncing", &path)?;
+                None
+            }
             other => other?,
         };
         let place = self.place(path);
