@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use odeon_kernel::budget::ByteBudget;
-use odeon_kernel::spawn;
+use odeon_kernel::{SharedClock, spawn};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 
@@ -106,6 +106,7 @@ pub async fn serve_split<R, W>(
         in_flight.clone(),
         gone,
         gateway.clone(),
+        limits.idle,
     ));
     let reader = Reader {
         gateway,
@@ -216,6 +217,7 @@ async fn write_answers<W: AsyncWrite + Unpin>(
     in_flight: Arc<InFlight>,
     mut gone: tokio::sync::watch::Receiver<bool>,
     gateway: Arc<GatewayState>,
+    idle: Duration,
 ) {
     while let Some(started) = receiver.recv().await {
         let outcome = if started.cancellable {
@@ -229,7 +231,11 @@ async fn write_answers<W: AsyncWrite + Unpin>(
         };
         let throttle = match outcome {
             Outcome::Answer { segments, throttle } => {
-                if write_segments(&mut write, segments).await.is_err() {
+                let clock = &gateway.node.clock;
+                if write_segments(&mut write, segments, clock, idle)
+                    .await
+                    .is_err()
+                {
                     return;
                 }
                 throttle
@@ -251,10 +257,13 @@ async fn write_answers<W: AsyncWrite + Unpin>(
     let _ = write.shutdown().await;
 }
 
-/// Writes all segments with as few system calls as the socket allows.
+/// Writes all segments with as few system calls as the socket allows. A client that takes nothing of
+/// it for as long as a silent one may stay is given up like that one.
 async fn write_segments<W: AsyncWrite + Unpin>(
     write: &mut W,
     mut segments: Vec<Bytes>,
+    clock: &SharedClock,
+    idle: Duration,
 ) -> std::io::Result<()> {
     const BATCH: usize = 64;
     let mut start = 0;
@@ -265,7 +274,11 @@ async fn write_segments<W: AsyncWrite + Unpin>(
             .take(BATCH)
             .map(|s| IoSlice::new(s))
             .collect();
-        let mut written = write.write_vectored(&slices).await?;
+        let mut written = tokio::select! {
+            biased;
+            written = write.write_vectored(&slices) => written?,
+            () = clock.sleep(idle) => return Err(std::io::ErrorKind::TimedOut.into()),
+        };
         if written == 0 && slices.iter().any(|slice| !slice.is_empty()) {
             return Err(std::io::ErrorKind::WriteZero.into());
         }

@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 use super::lookup;
 use crate::authorizer::{Operation, Resource};
 use crate::context::RequestContext;
+use crate::session::TopicRef;
 
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 3..=13;
@@ -96,26 +97,23 @@ pub fn begin(context: &RequestContext, request: ProduceRequest) -> PendingProduc
         .topic_data
         .into_iter()
         .map(|topic| {
-            let found = lookup::topic(&image, &topic.name, topic.topic_id);
-            let name = found
-                .as_ref()
-                .map_or(topic.name.as_str(), |found| &found.name)
-                .to_owned();
-            let may_write = context.allows_topic(Operation::Write, &name);
+            let wanted = TopicRef {
+                name: topic.name,
+                id: topic.topic_id,
+            };
+            let by_id = context.api_version >= 13;
+            let found = lookup::permitted(context, &image, Operation::Write, by_id, &wanted);
             let partitions = topic
                 .partition_data
                 .into_iter()
                 .map(|partition| {
                     let index = partition.index;
                     let pending = (|| {
-                        let acks = acks.ok_or(ErrorCode::InvalidRequiredAcks)?;
                         if !allowed {
                             return Err(ErrorCode::TransactionalIdAuthorizationFailed.into());
                         }
-                        if !may_write {
-                            return Err(ErrorCode::TopicAuthorizationFailed.into());
-                        }
                         let topic = found.as_ref().map_err(|code| *code)?;
+                        let acks = acks.ok_or(ErrorCode::InvalidRequiredAcks)?;
                         append(context, topic, partition, acks)
                     })();
                     (
@@ -125,8 +123,8 @@ pub fn begin(context: &RequestContext, request: ProduceRequest) -> PendingProduc
                 })
                 .collect();
             PendingTopic {
-                name,
-                id: topic.topic_id,
+                name: wanted.name,
+                id: wanted.id,
                 partitions,
             }
         })

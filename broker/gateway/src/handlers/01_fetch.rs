@@ -25,6 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use odeon_actors::partition::PartitionView;
 use odeon_kernel::signal::Waiter;
+use odeon_metadata::MetadataImage;
 use odeon_model::ErrorCode;
 use odeon_protocol::messages::fetch_response::{
     EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
@@ -149,15 +150,7 @@ impl Reading {
         let parts = std::mem::take(&mut plan.wanted)
             .into_iter()
             .map(|wanted| {
-                let view =
-                    lookup::topic(&image, &wanted.topic.name, wanted.topic.id).and_then(|topic| {
-                        if !context.allows_topic(Operation::Read, &topic.name) {
-                            return Err(ErrorCode::TopicAuthorizationFailed);
-                        }
-                        let route = lookup::route(context, &topic, wanted.partition)?;
-                        lookup::check_epoch(wanted.current_leader_epoch, route.view.leader_epoch)?;
-                        Ok(route.view)
-                    });
+                let view = find(context, &image, &wanted);
                 Part {
                     wanted,
                     view,
@@ -260,6 +253,19 @@ impl Reading {
         }
         response
     }
+}
+
+/// The view of a partition's leader, if the requester may read the topic.
+fn find(
+    context: &RequestContext,
+    image: &MetadataImage,
+    wanted: &Wanted,
+) -> Result<Arc<PartitionView>, ErrorCode> {
+    let by_id = context.api_version >= 13;
+    let topic = lookup::permitted(context, image, Operation::Read, by_id, &wanted.topic)?;
+    let route = lookup::route(context, &topic, wanted.partition)?;
+    lookup::check_epoch(wanted.current_leader_epoch, route.view.leader_epoch)?;
+    Ok(route.view)
 }
 
 fn read_one(
@@ -370,10 +376,13 @@ fn partition_data(
             ..Default::default()
         };
     }
-    if matches!(
-        read.error,
-        Some(ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)
-    ) {
+    let can_name_leader = context.api_version >= 12;
+    if can_name_leader
+        && matches!(
+            read.error,
+            Some(ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)
+        )
+    {
         let image = context.node().image.get();
         if let Ok(topic) = lookup::topic(&image, &wanted.topic.name, wanted.topic.id) {
             let leader = lookup::leader(&topic, wanted.partition);

@@ -24,6 +24,7 @@ use std::ops::RangeInclusive;
 use odeon_actors::controller::NewTopic;
 use odeon_metadata::{MetadataImage, TopicImage};
 use odeon_model::{ErrorCode, Uuid};
+use odeon_protocol::messages::metadata_request::MetadataRequestTopic;
 use odeon_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -42,7 +43,12 @@ const OPERATIONS_OMITTED: i32 = i32::MIN;
 /// Describes the cluster and the topics asked for.
 pub async fn handle(context: &RequestContext, request: MetadataRequest) -> MetadataResponse {
     let image = context.node().image.get();
+    if let Some(refused) = ids_too_early(context, &request) {
+        return refused;
+    }
     let with_operations = request.include_topic_authorized_operations;
+    // The field came in version 8 and went in version 11.
+    let operations_wanted = request.include_cluster_authorized_operations;
     let topics = match asked(context, &request) {
         Asked::All => image
             .topics()
@@ -51,22 +57,47 @@ pub async fn handle(context: &RequestContext, request: MetadataRequest) -> Metad
             .collect(),
         Asked::Some(topics) => some(context, &image, topics, &request).await,
     };
-    let cluster_operations = if (8..=10).contains(&context.api_version)
-        && request.include_cluster_authorized_operations
-        && context.allows_cluster(Operation::Describe)
-    {
-        context.authorized_operations(ResourceKind::Cluster, Resource::CLUSTER.name)
-    } else {
-        OPERATIONS_OMITTED
-    };
     MetadataResponse {
         brokers: brokers(context, &image),
         cluster_id: Some(context.node().cluster_id.to_string()),
         controller_id: controller(context, &image),
         topics,
-        cluster_authorized_operations: cluster_operations,
+        cluster_authorized_operations: cluster_operations(context, operations_wanted),
         ..Default::default()
     }
+}
+
+/// The bit field of what the requester may do to the cluster; none of it without Describe.
+pub fn cluster_operations(context: &RequestContext, wanted: bool) -> i32 {
+    match wanted {
+        false => OPERATIONS_OMITTED,
+        true if !context.allows_cluster(Operation::Describe) => 0,
+        true => context.authorized_operations(ResourceKind::Cluster, Resource::CLUSTER.name),
+    }
+}
+
+/// Versions 10 and 11 have topic ids in their requests, but answers that cannot do without a name:
+/// such a request is refused, every topic of it.
+fn ids_too_early(context: &RequestContext, request: &MetadataRequest) -> Option<MetadataResponse> {
+    let topics = request
+        .topics
+        .as_ref()
+        .filter(|_| context.api_version < 12)?;
+    if topics
+        .iter()
+        .all(|topic| topic.name.is_some() && topic.topic_id.is_zero())
+    {
+        return None;
+    }
+    let refuse = |topic: &MetadataRequestTopic| {
+        let name = topic.name.clone().unwrap_or_default();
+        refused(Some(name), topic.topic_id, ErrorCode::InvalidRequest)
+    };
+    let topics = topics.iter().map(refuse).collect();
+    Some(MetadataResponse {
+        topics,
+        ..Default::default()
+    })
 }
 
 enum Asked {

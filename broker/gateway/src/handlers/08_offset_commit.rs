@@ -41,7 +41,8 @@ pub async fn handle(
     let mut places = Vec::new();
     for topic in request.topics {
         let mut answer = answer_for(&topic);
-        match resolve(context, &coordinator, topic) {
+        match resolve(context, &coordinator, topic, &mut answer) {
+            Ok(topic) if topic.partitions.is_empty() => {}
             Ok(topic) => {
                 places.push(answers.len());
                 topics.push(topic);
@@ -68,12 +69,10 @@ pub async fn handle(
                     let Some(answer) = answers.get_mut(place) else {
                         continue;
                     };
-                    for (partition, (_, error)) in
-                        answer.partitions.iter_mut().zip(result.partitions)
-                    {
-                        if partition.error_code == 0 {
-                            partition.error_code = error.code();
-                        }
+                    // Those that were refused already were not passed on.
+                    let asked = answer.partitions.iter_mut().filter(|p| p.error_code == 0);
+                    for (partition, (_, error)) in asked.zip(result.partitions) {
+                        partition.error_code = error.code();
                     }
                 }
             }
@@ -116,15 +115,17 @@ fn answer_for(topic: &OffsetCommitRequestTopic) -> OffsetCommitResponseTopic {
 }
 
 fn set_all(answer: &mut OffsetCommitResponseTopic, code: ErrorCode) {
-    for partition in &mut answer.partitions {
+    for partition in answer.partitions.iter_mut().filter(|p| p.error_code == 0) {
         partition.error_code = code.code();
     }
 }
 
+/// What of a topic is passed on: the partitions that are there. The others are refused in `answer`.
 fn resolve<T>(
     context: &RequestContext,
     coordinator: &Result<T, ErrorCode>,
     topic: OffsetCommitRequestTopic,
+    answer: &mut OffsetCommitResponseTopic,
 ) -> Result<CommitTopic, ErrorCode> {
     if let Err(code) = coordinator {
         return Err(*code);
@@ -137,26 +138,22 @@ fn resolve<T>(
     let found = image
         .topic(&name)
         .ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let known = |index: i32| found.partition(index).is_some();
-    if topic
-        .partitions
-        .iter()
-        .any(|partition| !known(partition.partition_index))
-    {
-        return Err(ErrorCode::UnknownTopicOrPartition);
-    }
-    let partitions = topic
-        .partitions
-        .into_iter()
-        .map(|partition| CommitPartition {
+    let mut partitions = Vec::with_capacity(topic.partitions.len());
+    for (partition, answer) in topic.partitions.into_iter().zip(&mut answer.partitions) {
+        if found.partition(partition.partition_index).is_none() {
+            answer.error_code = ErrorCode::UnknownTopicOrPartition.code();
+            continue;
+        }
+        partitions.push(CommitPartition {
             partition: partition.partition_index,
             offset: partition.committed_offset,
             leader_epoch: partition.committed_leader_epoch,
             metadata: partition.committed_metadata,
         });
+    }
     Ok(CommitTopic {
         topic: name,
         topic_id,
-        partitions: partitions.collect(),
+        partitions,
     })
 }

@@ -10,7 +10,7 @@
 
 use std::ops::RangeInclusive;
 
-use odeon_model::ErrorCode;
+use odeon_model::{ErrorCode, Uuid};
 use odeon_protocol::messages::describe_quorum_response::{
     Listener, Node, PartitionData, ReplicaState, TopicData,
 };
@@ -47,7 +47,11 @@ pub async fn handle(
     let status = context.node().quorum.status();
     let replica = |progress: &odeon_actors::node::ReplicaProgress| ReplicaState {
         replica_id: progress.node_id,
-        replica_directory_id: progress.directory_id,
+        replica_directory_id: if context.api_version >= 2 {
+            progress.directory_id
+        } else {
+            Uuid::ZERO
+        },
         log_end_offset: progress.log_end_offset,
         last_fetch_timestamp: progress.last_fetch_timestamp_ms,
         last_caught_up_timestamp: progress.last_caught_up_timestamp_ms,

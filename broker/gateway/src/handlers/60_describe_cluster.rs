@@ -15,7 +15,6 @@ use odeon_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use odeon_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
 
 use super::{lookup, metadata};
-use crate::authorizer::{Operation, Resource, ResourceKind};
 use crate::context::RequestContext;
 
 /// The versions served.
@@ -68,18 +67,15 @@ pub async fn handle(
             })
         })
         .collect();
-    let with_operations = request.include_cluster_authorized_operations
-        && context.allows_cluster(Operation::Describe);
     DescribeClusterResponse {
         endpoint_type: BROKERS,
         cluster_id: context.node().cluster_id.to_string(),
         controller_id: metadata::controller(context, &image),
         brokers,
-        cluster_authorized_operations: if with_operations {
-            context.authorized_operations(ResourceKind::Cluster, Resource::CLUSTER.name)
-        } else {
-            i32::MIN
-        },
+        cluster_authorized_operations: metadata::cluster_operations(
+            context,
+            request.include_cluster_authorized_operations,
+        ),
         ..Default::default()
     }
 }

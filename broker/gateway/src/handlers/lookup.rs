@@ -7,7 +7,9 @@ use odeon_actors::partition::Route;
 use odeon_metadata::{MetadataImage, TopicImage};
 use odeon_model::{ErrorCode, LeaderEpoch, NodeId, PartitionId, Uuid};
 
+use crate::authorizer::Operation;
 use crate::context::RequestContext;
+use crate::session::TopicRef;
 
 /// Topics that Odeon keeps for itself; clients may read them but not write.
 pub fn is_internal(name: &str) -> bool {
@@ -32,6 +34,34 @@ pub fn topic(image: &MetadataImage, name: &str, id: Uuid) -> Result<Arc<TopicIma
         .topic_by_id(id)
         .cloned()
         .ok_or(ErrorCode::UnknownTopicId)
+}
+
+/// Finds a topic that the requester may do `operation` to. A name that is not known is refused like
+/// one that may not be touched, so that a refusal does not tell what is there.
+///
+/// # Errors
+/// As [`topic`], `UNKNOWN_TOPIC_ID` for a zero id, and `TOPIC_AUTHORIZATION_FAILED`.
+pub fn permitted(
+    context: &RequestContext,
+    image: &MetadataImage,
+    operation: Operation,
+    by_id: bool,
+    wanted: &TopicRef,
+) -> Result<Arc<TopicImage>, ErrorCode> {
+    if by_id && wanted.id.is_zero() {
+        return Err(ErrorCode::UnknownTopicId);
+    }
+    let found = topic(image, &wanted.name, wanted.id);
+    let name = match &found {
+        Ok(topic) => &*topic.name,
+        Err(_) if by_id => return found,
+        Err(_) => &wanted.name,
+    };
+    if context.allows_topic(operation, name) {
+        found
+    } else {
+        Err(ErrorCode::TopicAuthorizationFailed)
+    }
 }
 
 /// Who leads a partition, as the image says.
