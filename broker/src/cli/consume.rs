@@ -34,7 +34,13 @@ pub(super) struct ConsumeArgs {
     #[arg(long, short = 'g', value_name = "GROUP")]
     group: Option<String>,
     /// Read only these partitions.
-    #[arg(long, short = 'p', value_name = "NUMBER,...", value_delimiter = ',', conflicts_with = "group")]
+    #[arg(
+        long,
+        short = 'p',
+        value_name = "NUMBER,...",
+        value_delimiter = ',',
+        conflicts_with = "group"
+    )]
     partitions: Vec<i32>,
     /// Stop after so many records.
     #[arg(long, short = 'n', value_name = "COUNT")]
@@ -156,7 +162,8 @@ impl Reader {
                 }
                 if self.left == 0 {
                     // This one and those behind it stay for the group's next member.
-                    self.consumer.seek(&record.partition, Start::At(record.offset));
+                    self.consumer
+                        .seek(&record.partition, Start::At(record.offset));
                     break;
                 }
                 self.left -= 1;
@@ -179,7 +186,10 @@ impl Reader {
     }
 
     fn is_wanted(&self, record: &ConsumedRecord) -> bool {
-        let end = self.ends.as_ref().and_then(|ends| ends.get(&record.partition));
+        let end = self
+            .ends
+            .as_ref()
+            .and_then(|ends| ends.get(&record.partition));
         end.is_none_or(|end| record.offset < *end)
     }
 
@@ -246,7 +256,10 @@ async fn starts(
             _ => Start::Find(OffsetSpec::Latest),
         },
     };
-    Ok(partitions.into_iter().map(|partition| (partition, start)).collect())
+    Ok(partitions
+        .into_iter()
+        .map(|partition| (partition, start))
+        .collect())
 }
 
 async fn before_end(
@@ -257,11 +270,19 @@ async fn before_end(
     let admin = client.admin();
     let ask = |spec| partitions.iter().map(|one| (one.clone(), spec)).collect();
     let isolation = Isolation::default();
-    let ends = admin.list_offsets(&ask(OffsetSpec::Latest), isolation).await?;
-    let begins = admin.list_offsets(&ask(OffsetSpec::Earliest), isolation).await?;
+    let ends = admin
+        .list_offsets(&ask(OffsetSpec::Latest), isolation)
+        .await?;
+    let begins = admin
+        .list_offsets(&ask(OffsetSpec::Earliest), isolation)
+        .await?;
     let starts = partitions.into_iter().map(|partition| {
         let offset = |found: &BTreeMap<_, Option<odeon_client::FoundOffset>>| {
-            found.get(&partition).copied().flatten().map_or(0, |found| found.offset)
+            found
+                .get(&partition)
+                .copied()
+                .flatten()
+                .map_or(0, |found| found.offset)
         };
         let start = offset(&ends).saturating_sub(count).max(offset(&begins));
         (partition, Start::At(start))

@@ -71,13 +71,11 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let failure = Self::new(error.to_string());
         match error {
-            ClientError::InvalidAddress(_) | ClientError::InvalidConfig(_) => Self {
-                code: 2,
-                ..failure
-            },
-            ClientError::Connect { .. } | ClientError::NoBroker { .. } => {
-                failure.hint("Does a node run there? `odeon` starts one; --bootstrap names another.")
+            ClientError::InvalidAddress(_) | ClientError::InvalidConfig(_) => {
+                Self { code: 2, ..failure }
             }
+            ClientError::Connect { .. } | ClientError::NoBroker { .. } => failure
+                .hint("Does a node run there? `odeon` starts one; --bootstrap names another."),
             _ => failure,
         }
     }

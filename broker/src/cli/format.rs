@@ -180,7 +180,11 @@ fn base64(bytes: &[u8]) -> String {
         for index in 0..4 {
             let sextet = (group >> (18 - 6 * index)) & 63;
             let shown = index <= chunk.len();
-            text.push(if shown { char::from(ALPHABET[sextet as usize]) } else { '=' });
+            text.push(if shown {
+                char::from(ALPHABET[sextet as usize])
+            } else {
+                '='
+            });
         }
     }
     text
@@ -208,7 +212,10 @@ mod tests {
         let format: Format = r"%t-%p@%o %T %k %S %h 100%%\n\x41ä".parse().unwrap();
         let mut out = Vec::new();
         format.write(&record(), &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), "t-3@7 9 k 2 a=1,b=2 100%\nAä");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "t-3@7 9 k 2 a=1,b=2 100%\nAä"
+        );
     }
 
     #[test]

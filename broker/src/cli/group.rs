@@ -134,7 +134,9 @@ async fn shares(
     let topics: BTreeSet<_> = partitions.iter().map(|one| one.topic.clone()).collect();
     for topic in topics {
         let of_topic = partitions.iter().filter(|one| one.topic == topic);
-        let wanted = of_topic.map(|one| (one.clone(), OffsetSpec::Latest)).collect();
+        let wanted = of_topic
+            .map(|one| (one.clone(), OffsetSpec::Latest))
+            .collect();
         match admin.list_offsets(&wanted, Isolation::default()).await {
             Ok(found) => ends.extend(found),
             // Offsets outlive their topic for a while.
@@ -144,7 +146,11 @@ async fn shares(
     }
     let shares = partitions.into_iter().map(|partition| Share {
         committed: committed.get(&partition).map(|one| one.offset),
-        end: ends.get(&partition).copied().flatten().map(|found| found.offset),
+        end: ends
+            .get(&partition)
+            .copied()
+            .flatten()
+            .map(|found| found.offset),
         reader: readers.get(&partition).cloned(),
         partition,
     });
@@ -161,7 +167,11 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
     }
     let count = group.members.len();
     let plural = if count == 1 { "" } else { "s" };
-    let assignor = if group.assignor.is_empty() { "none" } else { &group.assignor };
+    let assignor = if group.assignor.is_empty() {
+        "none"
+    } else {
+        &group.assignor
+    };
     output::line(&format!(
         "{}: {}, {count} member{plural}, assignor {assignor}",
         group.group_id, group.state
@@ -198,7 +208,10 @@ async fn describe(args: DescribeArgs) -> Result<(), Failure> {
     if rows.is_empty() {
         return Ok(());
     }
-    output::table(&["  TOPIC", "PARTITION", "OFFSET", "END", "LAG", "MEMBER"], &rows)
+    output::table(
+        &["  TOPIC", "PARTITION", "OFFSET", "END", "LAG", "MEMBER"],
+        &rows,
+    )
 }
 
 fn to_json(group: &DescribedGroup, shares: &[Share]) -> Value {
@@ -256,7 +269,10 @@ async fn reset(args: ResetArgs) -> Result<(), Failure> {
     };
     let partitions = partitions(&client, &args.topics, &committed).await?;
     if partitions.is_empty() {
-        let message = format!("group '{}' has no offsets; name topics by --topic", args.group);
+        let message = format!(
+            "group '{}' has no offsets; name topics by --topic",
+            args.group
+        );
         return Err(Failure::usage(message));
     }
     let offsets = offsets_at(&admin, &partitions, args.to).await?;
@@ -317,9 +333,11 @@ async fn partitions(
         };
         for number in numbers.split(',') {
             let index = number.trim().parse().ok();
-            let found = index.and_then(|index| topic.partition(index)).ok_or_else(|| {
-                Failure::usage(format!("topic '{name}' has no partition '{number}'"))
-            })?;
+            let found = index
+                .and_then(|index| topic.partition(index))
+                .ok_or_else(|| {
+                    Failure::usage(format!("topic '{name}' has no partition '{number}'"))
+                })?;
             partitions.insert(TopicPartition::new(name, found.index));
         }
     }
@@ -334,15 +352,23 @@ async fn offsets_at(
 ) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
     let ask = |spec| partitions.iter().map(|one| (one.clone(), spec)).collect();
     let isolation = Isolation::default();
-    let begins = admin.list_offsets(&ask(OffsetSpec::Earliest), isolation).await?;
-    let ends = admin.list_offsets(&ask(OffsetSpec::Latest), isolation).await?;
+    let begins = admin
+        .list_offsets(&ask(OffsetSpec::Earliest), isolation)
+        .await?;
+    let ends = admin
+        .list_offsets(&ask(OffsetSpec::Latest), isolation)
+        .await?;
     let found = match place.spec() {
         Some(spec) => admin.list_offsets(&ask(spec), isolation).await?,
         None => BTreeMap::new(),
     };
     let offsets = partitions.iter().map(|partition| {
         let offset = |found: &BTreeMap<_, Option<odeon_client::FoundOffset>>| {
-            found.get(partition).copied().flatten().map(|found| found.offset)
+            found
+                .get(partition)
+                .copied()
+                .flatten()
+                .map(|found| found.offset)
         };
         let (begin, end) = (offset(&begins).unwrap_or(0), offset(&ends).unwrap_or(0));
         let wanted = match place {

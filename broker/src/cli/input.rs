@@ -87,7 +87,9 @@ impl Source {
         loop {
             let mut line = Vec::new();
             let limit = self.longest as u64 + 1;
-            let read = (&mut self.reader).take(limit).read_until(b'\n', &mut line)?;
+            let read = (&mut self.reader)
+                .take(limit)
+                .read_until(b'\n', &mut line)?;
             if read == 0 {
                 return Ok(Burst {
                     lines,

@@ -14,7 +14,9 @@ const NEVER: &str = "ractor_cluster=info";
 
 /// Starts logging for this process.
 pub(super) fn start(is_node: bool) -> Result<(), Failure> {
-    let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.trim().is_empty());
+    let wanted = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|text| !text.trim().is_empty());
     let default = if is_node { NODE } else { CLIENT };
     let filter = filter(wanted.as_deref().unwrap_or(default))?;
     tracing_subscriber::fmt()

@@ -134,7 +134,10 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let row = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let text = render(&["NAME", "N"], &[row(&["a", "10"]), row(&["long-name", ""])]);
+        let text = render(
+            &["NAME", "N"],
+            &[row(&["a", "10"]), row(&["long-name", ""])],
+        );
         assert_eq!(text, "NAME       N\na          10\nlong-name\n");
     }
 

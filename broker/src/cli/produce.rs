@@ -217,7 +217,11 @@ pub(super) async fn run(args: ProduceArgs) -> Result<(), Failure> {
         eprintln!("{}", output::summary(run.written, run.bytes, took));
     }
     producer.close().await;
-    if interrupted { Err(Failure::interrupted()) } else { Ok(()) }
+    if interrupted {
+        Err(Failure::interrupted())
+    } else {
+        Ok(())
+    }
 }
 
 async fn pump(
@@ -232,9 +236,10 @@ async fn pump(
             let bytes = line.len() as u64;
             let record = template.record(line);
             let number = run.sent + 1;
-            let delivery = producer.enqueue(record).await.map_err(|error| {
-                Failure::new(format!("line {number}: {error}"))
-            })?;
+            let delivery = producer
+                .enqueue(record)
+                .await
+                .map_err(|error| Failure::new(format!("line {number}: {error}")))?;
             run.pending.push_back(delivery);
             run.sent += 1;
             run.bytes += bytes;

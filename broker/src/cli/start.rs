@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use odeon_client::parse_address;
 use odeon_kernel::{Disk, RealDisk};
+use odeon_log::LogError;
 use odeon_model::config::{BrokerConfig, ConfigMap, Durability, HostPort, TopicConfig};
 use odeon_model::parse_properties;
 use serde_json::json;
@@ -25,6 +26,8 @@ use settings::settings;
 const DEFAULT_LISTEN: &str = "127.0.0.1:9092";
 /// Where its console listens.
 const DEFAULT_CONSOLE: &str = "127.0.0.1:9644";
+/// What the node calls the console when it cannot listen there.
+const CONSOLE: &str = "console";
 /// Where its data is.
 const DEFAULT_DATA: &str = "odeon-data";
 
@@ -69,7 +72,7 @@ pub(super) async fn run(args: StartArgs) -> Result<(), Failure> {
         ..NodeOptions::new(settings.config)
     };
     let mut node = tokio::select! {
-        node = Box::pin(Node::start(options)) => node.map_err(failed_start)?,
+        node = Box::pin(start(options, args.console.is_some())) => node.map_err(failed_start)?,
         signal = interrupts.next() => {
             tracing::info!(signal, "stopped before the node was ready");
             return Err(Failure::interrupted());
@@ -96,6 +99,27 @@ pub(super) async fn run(args: StartArgs) -> Result<(), Failure> {
     }
 }
 
+/// Starts the node. A port of the console that nobody chose is no reason to fail: another node on
+/// this machine has it, and any other port will do.
+async fn start(mut options: NodeOptions, console_was_chosen: bool) -> Result<Node, NodeError> {
+    match Node::start(options.clone()).await {
+        Err(NodeError::Listen {
+            listener, source, ..
+        }) if listener == CONSOLE && is_taken(&source) && !console_was_chosen => {
+            if let Some((host, port)) = &mut options.console {
+                tracing::warn!("the console's port {port} is taken: it gets any other on {host}");
+                *port = 0;
+            }
+            Node::start(options).await
+        }
+        result => result,
+    }
+}
+
+fn is_taken(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::AddrInUse
+}
+
 /// What `acks=all` means on this node, unless a topic says otherwise.
 fn durability(config: &BrokerConfig) -> Durability {
     TopicConfig::resolve(&ConfigMap::new(), config.layers()).durability
@@ -105,9 +129,16 @@ fn failed_start(error: NodeError) -> Failure {
     let text = error.to_string();
     let failure = Failure::new(format!("the node cannot start: {text}"));
     match error {
-        NodeError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+        NodeError::Listen { source, .. } if is_taken(&source) => {
             failure.hint("Another program listens there; --listen or --console names another port.")
         }
+        NodeError::Log(LogError::Locked { .. }) => {
+            failure.hint("Another node runs on it; stop that one, or name another by --data.")
+        }
+        NodeError::Log(LogError::WrongOwner { .. }) => failure.hint(
+            "The directory belongs to another node or cluster; name another by --data, or the \
+             right node.id and cluster id.",
+        ),
         NodeError::Unsupported(_) => Failure::usage(text),
         _ => failure,
     }

@@ -14,11 +14,19 @@ fn parse(line: &str) -> Result<Command, clap::Error> {
 
 #[test]
 fn without_a_subcommand_a_node_is_started() {
-    for line in ["odeon", "odeon --data x --listen :0", "odeon start --set a=b", "odeon -c file"] {
+    for line in [
+        "odeon",
+        "odeon --data x --listen :0",
+        "odeon start --set a=b",
+        "odeon -c file",
+    ] {
         assert!(matches!(parse(line), Ok(Command::Start(_))), "{line}");
     }
     assert!(matches!(parse("odeon topic list"), Ok(Command::Topic(_))));
-    assert!(matches!(parse("odeon consume t --from -5"), Ok(Command::Consume(_))));
+    assert!(matches!(
+        parse("odeon consume t --from -5"),
+        Ok(Command::Consume(_))
+    ));
 }
 
 #[test]
@@ -27,7 +35,11 @@ fn every_command_explains_itself() {
         let path = format!("{path} {}", command.get_name());
         assert!(command.get_about().is_some(), "{path} has no help");
         for argument in command.get_arguments() {
-            assert!(argument.get_help().is_some(), "{path} {} has no help", argument.get_id());
+            assert!(
+                argument.get_help().is_some(),
+                "{path} {} has no help",
+                argument.get_id()
+            );
         }
         for subcommand in command.get_subcommands() {
             visit(subcommand, &path);

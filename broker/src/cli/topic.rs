@@ -148,7 +148,11 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
                         "replication_factor": counts.1,
                     }));
                 } else {
-                    let verb = if args.validate_only { "could be created" } else { "created" };
+                    let verb = if args.validate_only {
+                        "could be created"
+                    } else {
+                        "created"
+                    };
                     output::line(&format!("{name}: {verb}, {}", shown(counts)))?;
                 }
             }
@@ -257,7 +261,9 @@ fn to_json(topic: &Topic, configs: &[ConfigEntry]) -> Value {
             "offline": one.offline_replicas,
         })
     });
-    let configs = configs.iter().map(|one| (one.name.clone(), json!(one.value)));
+    let configs = configs
+        .iter()
+        .map(|one| (one.name.clone(), json!(one.value)));
     json!({
         "topic": &*topic.name,
         "id": topic.id.to_string(),
@@ -281,7 +287,12 @@ fn print(topic: &Topic, configs: &[ConfigEntry]) -> Result<(), Failure> {
         };
         output::line(&format!("  {} = {value}", config.name))?;
     }
-    let list = |ids: &[i32]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let list = |ids: &[i32]| {
+        ids.iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     let rows: Vec<_> = topic
         .partitions
         .iter()
@@ -295,15 +306,22 @@ fn print(topic: &Topic, configs: &[ConfigEntry]) -> Result<(), Failure> {
             ]
         })
         .collect();
-    output::table(&["  PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC"], &rows)
+    output::table(
+        &["  PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC"],
+        &rows,
+    )
 }
 
 async fn alter(args: AlterArgs) -> Result<(), Failure> {
     let sets = args.set.into_iter();
-    let mut changes: Vec<_> = sets.map(|(key, value)| ConfigChange::Set(key, value)).collect();
+    let mut changes: Vec<_> = sets
+        .map(|(key, value)| ConfigChange::Set(key, value))
+        .collect();
     changes.extend(args.unset.into_iter().map(ConfigChange::Unset));
     if changes.is_empty() && args.partitions.is_none() {
-        return Err(Failure::usage("nothing to change: --partitions, --set or --unset is wanted"));
+        return Err(Failure::usage(
+            "nothing to change: --partitions, --set or --unset is wanted",
+        ));
     }
     let admin: Admin = args.cluster.connect().await?.admin();
     if !changes.is_empty() {

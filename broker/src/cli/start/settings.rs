@@ -77,7 +77,10 @@ fn read(file: &Path) -> Result<ConfigMap, Failure> {
 fn listen_at(properties: &mut ConfigMap, listen: &HostPort) -> Result<(), Failure> {
     let list = |key: &str| {
         let text = properties.get(key).cloned().unwrap_or_default();
-        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let entries = text
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty());
         entries.map(str::to_owned).collect::<Vec<_>>()
     };
     let controllers = list("controller.listener.names");
@@ -87,12 +90,16 @@ fn listen_at(properties: &mut ConfigMap, listen: &HostPort) -> Result<(), Failur
     }
     let is_client = |entry: &&mut String| {
         let name = entry.split("://").next().unwrap_or_default();
-        !controllers.iter().any(|controller| controller.eq_ignore_ascii_case(name))
+        !controllers
+            .iter()
+            .any(|controller| controller.eq_ignore_ascii_case(name))
     };
     let mut clients: Vec<_> = listeners.iter_mut().filter(is_client).collect();
     let [only] = clients.as_mut_slice() else {
-        return Err(Failure::usage("--listen needs a file with one listener for clients")
-            .hint("Use --set listeners=... and --set advertised.listeners=... instead."));
+        return Err(
+            Failure::usage("--listen needs a file with one listener for clients")
+                .hint("Use --set listeners=... and --set advertised.listeners=... instead."),
+        );
     };
     let name = only.split("://").next().unwrap_or_default().to_owned();
     **only = if is_every_interface(&listen.host) {

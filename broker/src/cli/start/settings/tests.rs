@@ -47,7 +47,10 @@ impl File {
 
 fn listeners(settings: &Settings) -> String {
     let listeners = settings.config.network.listeners.iter();
-    listeners.map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    listeners
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]
@@ -60,11 +63,22 @@ fn without_options_the_defaults_of_a_lone_node_hold() {
 
 #[test]
 fn options_replace_the_defaults_and_set_replaces_all() {
-    let line = ["--listen", "localhost:0", "--data", "d", "--set", "num.partitions=5"];
+    let line = [
+        "--listen",
+        "localhost:0",
+        "--data",
+        "d",
+        "--set",
+        "num.partitions=5",
+    ];
     let settings = start(&line).unwrap();
     assert!(listeners(&settings).starts_with("PLAINTEXT://localhost:0 "));
     assert_eq!(settings.config.topics.num_partitions, 5);
-    assert_eq!(settings.console.unwrap().port, 0, "any port, as for clients");
+    assert_eq!(
+        settings.console.unwrap().port,
+        0,
+        "any port, as for clients"
+    );
     let settings = start(&["--console", "off", "--data", "d", "--set", "log.dirs=e"]).unwrap();
     assert!(settings.console.is_none());
     assert_eq!(settings.config.log_dirs, ["e"]);
@@ -73,15 +87,26 @@ fn options_replace_the_defaults_and_set_replaces_all() {
 #[test]
 fn a_kafka_file_is_taken_as_it_is_and_unknown_keys_are_named() {
     let settings = File::new(FILE).start(&[]).unwrap();
-    assert_eq!((settings.config.node_id, settings.config.topics.num_partitions), (7, 3));
+    assert_eq!(
+        (
+            settings.config.node_id,
+            settings.config.topics.num_partitions
+        ),
+        (7, 3)
+    );
     assert_eq!(settings.unknown, ["another.one", "no.such.key"]);
     assert_eq!(settings.config.log_dirs, ["/tmp/kraft-combined-logs"]);
 }
 
 #[test]
 fn options_go_before_a_file() {
-    let settings = File::new(FILE).start(&["--listen", "0.0.0.0:19092", "--data", "d"]).unwrap();
-    assert_eq!(listeners(&settings), "PLAINTEXT://:19092 CONTROLLER://:9093");
+    let settings = File::new(FILE)
+        .start(&["--listen", "0.0.0.0:19092", "--data", "d"])
+        .unwrap();
+    assert_eq!(
+        listeners(&settings),
+        "PLAINTEXT://:19092 CONTROLLER://:9093"
+    );
     assert_eq!(settings.config.log_dirs, ["d"]);
     let two = FILE.replace("PLAINTEXT://:9092,", "PLAINTEXT://:9092,EXTERNAL://:9094,");
     let failure = File::new(&two).start(&["--listen", ":1"]);
