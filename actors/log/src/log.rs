@@ -250,7 +250,9 @@ impl Log {
         let stale = core.last_snapshot != Some(end);
         if stale && (core.last_snapshot.is_some() || !core.producers.is_empty()) {
             let bytes = producer_snapshot::encode(&core.producers);
-            unsynced.snapshots.push(shared.save_snapshot(end, &bytes)?);
+            unsynced
+                .snapshots
+                .push(shared.place.save_snapshot(end, &bytes)?);
             unsynced.folder = true;
         }
         if let Some(active) = segments.last().filter(|_| core.touched) {

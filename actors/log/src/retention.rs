@@ -124,7 +124,8 @@ impl LogWriter {
         if let Some((_, running)) = &core.syncing {
             work.merge(running.clone());
         }
-        work.snapshots.push(shared.save_snapshot(end, &bytes)?);
+        work.snapshots
+            .push(shared.place.save_snapshot(end, &bytes)?);
         core.last_snapshot = Some(end);
         self.sync_now(work)
     }

@@ -1,16 +1,17 @@
 //! A segment: a file of batches, its indexes, and what is known about them.
 
+use std::io::IoSlice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use odeon_kernel::disk::{DiskFile, SharedDisk};
+use odeon_kernel::disk::{DiskFile, OpenMode, SharedDisk};
 use odeon_model::Offset;
 use odeon_records::{BatchHeader, HEADER_BYTES};
 
 use crate::error::{At, LogError, Result};
 use crate::files::{FileCache, FileSlot, Folder, lock};
 use crate::index::{IndexFile, OffsetEntry};
-use crate::names::{DELETED, INDEX, LOG, TIME_INDEX, TXN_INDEX, file_name};
+use crate::names::{DELETED, INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_name};
 use crate::scan::{HeaderWalk, Scan, scan};
 use crate::time_index::TimeEntry;
 
@@ -25,6 +26,19 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn slot(&self, name: String) -> Arc<FileSlot> {
         FileSlot::new(&self.folder, name, &self.disk, &self.cache)
+    }
+
+    /// Writes a snapshot of the producers' state as of `offset`, unsynced.
+    pub(crate) fn save_snapshot(&self, offset: Offset, bytes: &[u8]) -> Result<Arc<dyn DiskFile>> {
+        let path = self.folder.join(&file_name(offset, SNAPSHOT));
+        let file = self
+            .disk
+            .open(&path, OpenMode::Create)
+            .at("creating", &path)?;
+        file.set_len(0).at("emptying", &path)?;
+        file.write_all_at(&[IoSlice::new(bytes)], 0)
+            .at("writing", &path)?;
+        Ok(file)
     }
 }
 

@@ -197,20 +197,6 @@ impl Shared {
         written
     }
 
-    /// Writes the producer state as of `offset`, unsynced.
-    pub(crate) fn save_snapshot(&self, offset: Offset, bytes: &[u8]) -> Result<Arc<dyn DiskFile>> {
-        let path = self
-            .place
-            .folder
-            .join(&crate::names::file_name(offset, crate::names::SNAPSHOT));
-        let file = self.place.disk.open(&path, odeon_kernel::OpenMode::Create);
-        let file = file.at("creating", &path)?;
-        file.set_len(0).at("emptying", &path)?;
-        file.write_all_at(&[std::io::IoSlice::new(bytes)], 0)
-            .at("writing", &path)?;
-        Ok(file)
-    }
-
     /// Forgets everything staged, newest first.
     pub(crate) fn unstage(&self, core: &mut Core) {
         while let Some(staged) = core.staged.pop() {

@@ -10,7 +10,7 @@ mod power;
 mod shorten;
 mod speed;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -127,14 +127,23 @@ impl Bed {
 
     /// The files of the partition with a suffix, by name.
     fn files(&self, suffix: &str) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(self.folder())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        let name = |path: &PathBuf| path.file_name().map(|n| n.to_string_lossy().into_owned());
+        let mut names: Vec<String> = list(&self.folder())
+            .iter()
+            .filter_map(name)
             .filter(|name| name.ends_with(suffix))
             .collect();
         names.sort();
         names
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a look behind the log's back")]
+fn list(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect()
 }
 
 fn lease(leader_epoch: i32) -> Lease {

@@ -173,7 +173,7 @@ impl LogWriter {
         if let Some(bytes) = snapshot {
             core.unsynced
                 .snapshots
-                .push(shared.save_snapshot(base_offset, bytes)?);
+                .push(shared.place.save_snapshot(base_offset, bytes)?);
             core.last_snapshot = Some(base_offset);
         }
         shared.release_reserve(core);

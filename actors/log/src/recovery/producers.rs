@@ -66,30 +66,37 @@ pub(crate) fn rebuild_producers(
         // One that came back later, when the log has grown past it, would be believed.
         place.disk.sync_dir(&folder).at("syncing", &folder)?;
     }
-    replay(segments, from, log.end, &mut rebuilt.producers)?;
+    replay(place, segments, from..log.end, &mut rebuilt)?;
     Ok(rebuilt)
 }
 
+/// Takes the batches of `log` into the state, and writes the snapshots that are missing where
+/// segments begin: when retention removes what lies before, they are the only memory.
 fn replay(
+    place: &Place,
     segments: &[Arc<Segment>],
-    from: Offset,
-    to: Offset,
-    producers: &mut ProducerStates,
+    log: Range<Offset>,
+    state: &mut Rebuilt,
 ) -> Result<()> {
-    if from >= to {
+    if log.is_empty() {
         return Ok(());
     }
     let first = segments
-        .partition_point(|s| s.base_offset <= from)
+        .partition_point(|s| s.base_offset <= log.start)
         .saturating_sub(1);
     for segment in segments.iter().skip(first) {
-        let Some((position, _)) = segment.find(from)? else {
+        if segment.base_offset > log.start && !state.producers.is_empty() {
+            let bytes = producer_snapshot::encode(&state.producers);
+            place.save_snapshot(segment.base_offset, &bytes)?;
+            state.last_snapshot = Some(segment.base_offset);
+        }
+        let Some((position, _)) = segment.find(log.start)? else {
             continue;
         };
         let file = segment.log.get()?;
         let mut walk = segment.walk(&*file, position);
         while let Some((position, header)) = walk.next()? {
-            if header.last_offset() >= to {
+            if header.last_offset() >= log.end {
                 return Ok(());
             }
             let control = if header.is_control() {
@@ -97,7 +104,7 @@ fn replay(
             } else {
                 None
             };
-            apply_to_producers(producers, &header, control.as_ref());
+            apply_to_producers(&mut state.producers, &header, control.as_ref());
         }
     }
     Ok(())

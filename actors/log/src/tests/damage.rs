@@ -7,9 +7,9 @@ use super::*;
 
 /// The files of a folder, to be put back.
 fn save(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let entries = std::fs::read_dir(folder).unwrap();
+    let entries = list(folder);
     entries
-        .map(|entry| entry.unwrap().path())
+        .into_iter()
         .map(|p| (p.clone(), read_file(&p)))
         .collect()
 }
@@ -49,6 +49,8 @@ fn write_file(path: &Path, bytes: &[u8]) {
 fn remove(path: &Path) {
     std::fs::remove_file(path).unwrap();
 }
+
+type Mangle<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 /// Three durable batches in two segments and a fourth that was only written.
 fn bed_with_a_tail() -> (Bed, PathBuf, usize) {
@@ -95,7 +97,7 @@ fn a_torn_tail_is_cut_wherever_it_was_torn() {
     let whole = files[&path].clone();
     for torn in 1..=size {
         let at = whole.len() - torn;
-        let mangle: [(&str, &dyn Fn(&mut Vec<u8>)); 4] = [
+        let mangle: [(&str, Mangle<'_>); 4] = [
             ("cut", &|bytes| bytes.truncate(at)),
             ("zeroed", &|bytes| bytes[at..].fill(0)),
             ("flipped", &|bytes| {

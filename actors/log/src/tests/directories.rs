@@ -85,9 +85,9 @@ fn partitions_spread_over_the_directories_and_come_back() {
             .unwrap();
     }
     for name in ["a", "b", "c"] {
-        let count = std::fs::read_dir(dirs.path(name))
-            .unwrap()
-            .filter(|entry| entry.as_ref().unwrap().path().is_dir())
+        let count = list(&dirs.path(name))
+            .iter()
+            .filter(|path| path.is_dir())
             .count();
         assert_eq!(count, 3);
     }
