@@ -1,0 +1,18 @@
+//! The Kafka edge, over real sockets.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`samples`] | requests of every API in every version |
+//! | [`versions`] | each of them is answered in its version, with the right content |
+//! | [`authorization`] | who is asked what, and what a refusal looks like |
+//! | [`connections`] | framing, order, limits, closing |
+//! | [`hostile`] | ten thousand frames that want to do harm |
+//! | [`fetch`], [`produce`] | what consumers and producers rely on |
+
+mod authorization;
+mod connections;
+mod fetch;
+mod hostile;
+mod produce;
+mod samples;
+mod versions;
