@@ -87,7 +87,7 @@ class Node:
 
     def start(self):
         self.process = subprocess.Popen(
-            [ODEON, "start", "--config", self.config, "--json"], stdout=subprocess.PIPE, stderr=self.log, cwd=WORK
+            [ODEON, "start", "--json", "--console", "off", "--config", self.config], stdout=subprocess.PIPE, stderr=self.log, cwd=WORK
         )
         line = self.process.stdout.readline()
         assert json.loads(line)["listeners"]["PLAINTEXT"] == f"127.0.0.1:{self.port}", line

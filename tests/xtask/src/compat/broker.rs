@@ -51,10 +51,9 @@ impl Broker {
         let config = write_config(&folder, ports, ODEON_ONLY)?;
         let log = folder.join("node.log");
         let mut command = Command::new(binary);
-        command.args(["start", "--json", "--config"]).arg(&config);
-        command
-            .env("RUST_LOG", "info")
-            .env("ODEON_REQUEST_LOG", "1");
+        command.args(["start", "--json", "--request-log", "--console", "off"]);
+        command.arg("--config").arg(&config);
+        command.env("RUST_LOG", "info");
         command.current_dir(&folder).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut child = command
