@@ -1,6 +1,12 @@
 //! The client against a live cluster: `ODEON_BOOTSTRAP=host:port cargo test -p odeon-client --test
 //! cluster -- --ignored`. Any Kafka since 3.0 will do; topics and groups are made and deleted.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by a panic"
+)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,9 +31,9 @@ async fn topic(client: &Client, partitions: i32) -> String {
     topic.partitions = Some(partitions);
     topic.replication_factor = Some(1);
     let results = client.admin().create_topics(&[topic], false).await.unwrap();
-    results
-        .into_iter()
-        .for_each(|(_, result)| drop(result.unwrap()));
+    for (_, result) in results {
+        result.unwrap();
+    }
     // Kafka says that a topic is there before its brokers know.
     settled(client, &name).await;
     name

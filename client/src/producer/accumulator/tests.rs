@@ -19,6 +19,14 @@ fn rules() -> Rules {
     }
 }
 
+/// Nothing lingers in it.
+fn in_a_hurry() -> Accumulator {
+    Accumulator {
+        urgent: 1,
+        ..Default::default()
+    }
+}
+
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
@@ -91,8 +99,7 @@ fn without_memory_no_batch_is_made() {
 
 #[test]
 fn sequence_numbers_count_the_records_of_a_partition() {
-    let mut accumulator = Accumulator::default();
-    accumulator.urgent = 1;
+    let mut accumulator = in_a_hurry();
     for round in 0..3 {
         add(&mut accumulator, 0, 10, ms(0));
         add(&mut accumulator, 0, 10, ms(0));
@@ -112,8 +119,7 @@ fn sequence_numbers_go_round_at_their_end() {
 
 #[test]
 fn batches_that_failed_go_again_in_order_and_one_at_a_time() {
-    let mut accumulator = Accumulator::default();
-    accumulator.urgent = 1;
+    let mut accumulator = in_a_hurry();
     let mut flying = Vec::new();
     for _ in 0..3 {
         add(&mut accumulator, 0, 10, ms(0));
@@ -151,8 +157,7 @@ fn batches_that_failed_go_again_in_order_and_one_at_a_time() {
 
 #[test]
 fn a_new_identity_counts_anew() {
-    let mut accumulator = Accumulator::default();
-    accumulator.urgent = 1;
+    let mut accumulator = in_a_hurry();
     add(&mut accumulator, 0, 10, ms(0));
     let lost = send(&mut accumulator, ms(0), ME).remove(0).1;
     accumulator.finish(&lost);
@@ -173,8 +178,7 @@ fn a_new_identity_counts_anew() {
 
 #[test]
 fn no_more_than_five_batches_of_a_partition_are_in_flight() {
-    let mut accumulator = Accumulator::default();
-    accumulator.urgent = 1;
+    let mut accumulator = in_a_hurry();
     let mut sent = 0;
     for _ in 0..8 {
         add(&mut accumulator, 0, 300, ms(0));
