@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use odeon_protocol::{ApiKey, RequestHeader, messages as m};
+use odeon_protocol::{ApiKey, EncodeError, RequestHeader, messages as m};
 use odeon_schema::{Decoder, Message};
 
 use crate::connection::Started;
@@ -204,6 +204,8 @@ fn finish<A: Response>(context: &RequestContext, api: ApiKey, answer: Option<A>)
             let version = context.api_version;
             match odeon_protocol::encode_response(context.correlation_id, api, version, &answer) {
                 Ok(segments) => Outcome::Answer { segments, throttle },
+                // A name that is not UTF-8 grows when it is read, and then it fits into no answer.
+                Err(error @ EncodeError::StringTooLong(_)) => broken(api, context, &error),
                 Err(error) => {
                     tracing::error!(api = api.name(), version, %error, "an answer did not encode");
                     Outcome::Close

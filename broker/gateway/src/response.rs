@@ -3,6 +3,18 @@
 use odeon_protocol::messages as m;
 use odeon_schema::Message;
 
+/// The bytes of a message at most. A string of the protocol holds 32,767.
+const MESSAGE_BYTES: usize = 1_024;
+
+/// A message for people, cut off where it repeats too much of what the client sent.
+pub fn brief(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+        message.push_str("...");
+    }
+    message
+}
+
 /// A response as the hooks see it.
 pub trait Response: Message {
     /// Tells the client how long it must wait. A response without that field says nothing; its

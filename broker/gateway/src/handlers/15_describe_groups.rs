@@ -20,6 +20,7 @@ use odeon_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 use super::groups;
 use crate::authorizer::{Operation, ResourceKind};
 use crate::context::RequestContext;
+use crate::response::brief;
 
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 0..=6;
@@ -62,7 +63,7 @@ fn one(context: &RequestContext, group: message::DescribedGroup) -> DescribedGro
     DescribedGroup {
         error_code: shown.code(),
         error_message: (missing && context.api_version >= 6)
-            .then(|| format!("Group {} not found.", group.group_id)),
+            .then(|| brief(format!("Group {} not found.", group.group_id))),
         group_id: group.group_id,
         group_state: group.state.name().to_owned(),
         protocol_type: group.protocol_type,

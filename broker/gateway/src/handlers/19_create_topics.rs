@@ -22,6 +22,7 @@ use odeon_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
 use crate::authorizer::Operation;
 use crate::context::RequestContext;
+use crate::response::brief;
 
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 2..=7;
@@ -118,7 +119,7 @@ fn refused(name: String, code: ErrorCode, message: Option<String>) -> CreatableT
     CreatableTopicResult {
         name,
         error_code: code.code(),
-        error_message: Some(message.unwrap_or_else(|| code.message().to_owned())),
+        error_message: Some(brief(message.unwrap_or_else(|| code.message().to_owned()))),
         num_partitions: -1,
         replication_factor: -1,
         configs: Some(Vec::new()),

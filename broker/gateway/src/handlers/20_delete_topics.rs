@@ -18,6 +18,7 @@ use odeon_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 
 use crate::authorizer::Operation;
 use crate::context::RequestContext;
+use crate::response::brief;
 
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 1..=6;
@@ -81,7 +82,7 @@ pub async fn handle(
                         result.topic_id
                     },
                     error_code: result.error.code(),
-                    error_message: result.message,
+                    error_message: result.message.map(brief),
                     ..Default::default()
                 });
             }

@@ -26,6 +26,7 @@ use odeon_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
 use crate::authorizer::{Operation, Resource};
 use crate::context::RequestContext;
+use crate::response::brief;
 
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 1..=4;
@@ -41,7 +42,7 @@ pub async fn handle(
         let described = describe(context, &image, &resource);
         let (error, message, configs) = match described {
             Ok(configs) => (ErrorCode::None, None, configs),
-            Err((code, message)) => (code, Some(message), Vec::new()),
+            Err((code, message)) => (code, Some(brief(message)), Vec::new()),
         };
         let wanted = |config: &DescribedConfig| {
             let keys = resource.configuration_keys.as_ref();

@@ -16,6 +16,7 @@ use odeon_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
 use super::configs::{Asked, alter};
 use crate::context::RequestContext;
+use crate::response::brief;
 
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 0..=2;
@@ -43,7 +44,7 @@ pub async fn handle(
         .into_iter()
         .map(|answer| AlterConfigsResourceResponse {
             error_code: answer.code.code(),
-            error_message: answer.message,
+            error_message: answer.message.map(brief),
             resource_type: answer.resource_type,
             resource_name: answer.resource_name,
             ..Default::default()

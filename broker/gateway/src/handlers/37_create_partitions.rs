@@ -17,6 +17,7 @@ use odeon_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse
 
 use crate::authorizer::Operation;
 use crate::context::RequestContext;
+use crate::response::brief;
 
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 0..=3;
@@ -95,7 +96,9 @@ fn result(name: String, code: ErrorCode, message: Option<String>) -> CreateParti
     CreatePartitionsTopicResult {
         name,
         error_code: code.code(),
-        error_message: message.or_else(|| code.is_error().then(|| code.message().to_owned())),
+        error_message: message
+            .or_else(|| code.is_error().then(|| code.message().to_owned()))
+            .map(brief),
         ..Default::default()
     }
 }

@@ -18,6 +18,7 @@ use odeon_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterC
 
 use super::configs::{Asked, alter};
 use crate::context::RequestContext;
+use crate::response::brief;
 
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 0..=1;
@@ -37,7 +38,7 @@ pub async fn handle(
         .into_iter()
         .map(|answer| AlterConfigsResourceResponse {
             error_code: answer.code.code(),
-            error_message: answer.message,
+            error_message: answer.message.map(brief),
             resource_type: answer.resource_type,
             resource_name: answer.resource_name,
             ..Default::default()

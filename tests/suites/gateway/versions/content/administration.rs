@@ -309,3 +309,76 @@ async fn the_cluster_describes_itself_in_every_version() {
     );
     node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_as_long_as_the_protocol_allows_is_refused_in_an_answer() {
+    use odeon_protocol::messages::incremental_alter_configs_request::{
+        AlterConfigsResource, AlterableConfig,
+    };
+    let (node, _, mut c) = start().await;
+    let long = "n".repeat(32_767);
+    let resource = DescribeConfigsResource {
+        resource_type: 4,
+        resource_name: long.clone(),
+        ..Default::default()
+    };
+    let request = m::DescribeConfigsRequest {
+        resources: vec![resource],
+        ..Default::default()
+    };
+    assert_ne!(c.call(1, &request).await.results[0].error_code, 0);
+
+    let change = AlterableConfig {
+        name: long.clone(),
+        config_operation: 9,
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: 2,
+        resource_name: TOPIC.to_owned(),
+        configs: vec![change],
+        ..Default::default()
+    };
+    let resources = vec![resource];
+    let mut request = m::IncrementalAlterConfigsRequest {
+        resources,
+        ..Default::default()
+    };
+    assert_ne!(c.call(1, &request).await.responses[0].error_code, 0);
+    request.resources[0].configs[0].config_operation = 0;
+    request.resources[0].configs[0].value = Some(long.clone());
+    assert_ne!(c.call(1, &request).await.responses[0].error_code, 0);
+
+    let topic = CreatableTopic {
+        name: long.clone(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let request = m::CreateTopicsRequest {
+        topics: vec![topic],
+        ..Default::default()
+    };
+    assert_ne!(c.call(2, &request).await.topics[0].error_code, 0);
+    let request = m::DeleteTopicsRequest {
+        topic_names: vec![long.clone()],
+        ..Default::default()
+    };
+    assert_ne!(c.call(5, &request).await.responses[0].error_code, 0);
+    let request = m::DescribeGroupsRequest {
+        groups: vec![long.clone()],
+        ..Default::default()
+    };
+    assert_ne!(c.call(6, &request).await.groups[0].error_code, 0);
+    let topic = CreatePartitionsTopic {
+        name: long,
+        count: 2,
+        ..Default::default()
+    };
+    let request = m::CreatePartitionsRequest {
+        topics: vec![topic],
+        ..Default::default()
+    };
+    assert_ne!(c.call(0, &request).await.results[0].error_code, 0);
+    node.stop().await;
+}
