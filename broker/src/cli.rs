@@ -71,7 +71,12 @@ enum Command {
 #[derive(Debug, Clone, Args)]
 struct ClusterArgs {
     /// Brokers to begin with; the others are learned from them.
-    #[arg(long, short = 'b', value_name = "HOST:PORT,...", default_value = "127.0.0.1:9092")]
+    #[arg(
+        long,
+        short = 'b',
+        value_name = "HOST:PORT,...",
+        default_value = "127.0.0.1:9092"
+    )]
     bootstrap: String,
     /// How long to try before giving up, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -105,7 +110,9 @@ pub fn run() -> ExitCode {
     if let Err(failure) = logging::start(is_node) {
         return failure.report();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(format!("no threads: {error}")).report(),
@@ -130,9 +137,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
 }
 
 /// A command that may simply stop in the middle.
-async fn interruptible(
-    work: impl Future<Output = Result<(), Failure>>,
-) -> Result<(), Failure> {
+async fn interruptible(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let mut interrupts = signal::Interrupts::new()?;
     tokio::select! {
         result = work => result,

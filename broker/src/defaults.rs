@@ -17,25 +17,34 @@ pub fn default_properties(listen: &HostPort, data: &str) -> ConfigMap {
     let properties = [
         ("node.id", "1".to_owned()),
         ("process.roles", "broker,controller".to_owned()),
-        ("listeners", format!("PLAINTEXT://{address},CONTROLLER://127.0.0.1:0")),
+        (
+            "listeners",
+            format!("PLAINTEXT://{address},CONTROLLER://127.0.0.1:0"),
+        ),
         ("controller.listener.names", "CONTROLLER".to_owned()),
         ("controller.quorum.voters", "1@127.0.0.1:0".to_owned()),
         ("log.dirs", data.to_owned()),
         ("offsets.topic.replication.factor", "1".to_owned()),
         ("transaction.state.log.replication.factor", "1".to_owned()),
         ("transaction.state.log.min.isr", "1".to_owned()),
-        ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
+        (
+            "share.coordinator.state.topic.replication.factor",
+            "1".to_owned(),
+        ),
         ("share.coordinator.state.topic.min.isr", "1".to_owned()),
         // Nobody waits three seconds for a group of one.
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
     ];
     let properties = properties.into_iter();
-    properties.map(|(name, value)| (name.to_owned(), value)).collect()
+    properties
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Whether a host stands for all interfaces.
 pub(crate) fn is_every_interface(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())
+    host.parse::<std::net::IpAddr>()
+        .is_ok_and(|address| address.is_unspecified())
 }
 
 #[cfg(test)]

@@ -82,15 +82,33 @@ fn sorted(text: &str) -> Vec<usize> {
 #[test]
 fn topics_records_and_groups_from_the_command_line() {
     let shell = Shell::new();
-    shell.ok("topic create a b --partitions 3 --config retention.ms=1000000", "");
-    assert!(shell.fails("topic create a", 1).contains("TOPIC_ALREADY_EXISTS"));
+    shell.ok(
+        "topic create a b --partitions 3 --config retention.ms=1000000",
+        "",
+    );
+    assert!(
+        shell
+            .fails("topic create a", 1)
+            .contains("TOPIC_ALREADY_EXISTS")
+    );
     shell.ok("topic create a --if-not-exists", "");
-    shell.ok("topic alter a --partitions 4 --set cleanup.policy=compact --unset retention.ms", "");
+    shell.ok(
+        "topic alter a --partitions 4 --set cleanup.policy=compact --unset retention.ms",
+        "",
+    );
     let described = shell.json("topic describe a --json");
     assert_eq!(described[0]["partitions"].as_array().unwrap().len(), 4);
-    assert_eq!(described[0]["configs"], serde_json::json!({"cleanup.policy": "compact"}));
+    assert_eq!(
+        described[0]["configs"],
+        serde_json::json!({"cleanup.policy": "compact"})
+    );
     let listed = shell.json("topic list --json");
-    let names: Vec<_> = listed.as_array().unwrap().iter().map(|one| &one["topic"]).collect();
+    let names: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["topic"])
+        .collect();
     assert_eq!(names, ["a", "b"]);
 
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
@@ -102,7 +120,11 @@ fn topics_records_and_groups_from_the_command_line() {
 
     let first = shell.ok("consume b -g readers --from beginning -n 1234", "");
     let rest = shell.ok("consume b -g readers --from beginning --until-end", "");
-    assert_eq!(sorted(&(first + &rest)), expected, "a group goes on where it was");
+    assert_eq!(
+        sorted(&(first + &rest)),
+        expected,
+        "a group goes on where it was"
+    );
     let group = shell.json("group describe readers --json");
     let offsets = group["offsets"].as_array().unwrap();
     assert!(offsets.iter().all(|one| one["lag"] == 0), "{group}");
@@ -110,7 +132,11 @@ fn topics_records_and_groups_from_the_command_line() {
     let again = shell.ok("consume b -g readers --until-end", "");
     assert_eq!(again.lines().count(), offsets.len());
     shell.ok("group delete readers", "");
-    assert!(shell.fails("group describe readers", 1).contains("GROUP_ID_NOT_FOUND"));
+    assert!(
+        shell
+            .fails("group describe readers", 1)
+            .contains("GROUP_ID_NOT_FOUND")
+    );
     shell.ok("topic delete a b", "");
     assert!(shell.fails("topic delete a", 1).contains("UNKNOWN_TOPIC"));
 }
@@ -119,16 +145,25 @@ fn topics_records_and_groups_from_the_command_line() {
 fn keys_headers_and_formats_come_back() {
     let shell = Shell::new();
     shell.ok("topic create t --partitions 1", "");
-    shell.ok("produce t -K : --header h=1 --null-value -", "k:v\nno key\nk:-\n");
+    shell.ok(
+        "produce t -K : --header h=1 --null-value -",
+        "k:v\nno key\nk:-\n",
+    );
     let format = "consume t --from 0 -n 3 --format";
     let mut arguments: Vec<_> = format.split_whitespace().collect();
     arguments.extend([r"%t/%p@%o[%k]=%s (%S) %h\n", "-b", &shell.bootstrap]);
     let output = odeon(&arguments, "");
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text, "t/0@0[k]=v (1) h=1\nt/0@1[]=no key (6) h=1\nt/0@2[k]= (-1) h=1\n");
+    assert_eq!(
+        text,
+        "t/0@0[k]=v (1) h=1\nt/0@1[]=no key (6) h=1\nt/0@2[k]= (-1) h=1\n"
+    );
     let json = shell.ok("consume t --from -1 --until-end --json", "");
     let record: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&record["offset"], &record["value"]), (&Value::from(2), &Value::Null));
+    assert_eq!(
+        (&record["offset"], &record["value"]),
+        (&Value::from(2), &Value::Null)
+    );
     let late = shell.ok("consume t --from 2200-01-01 --until-end", "");
     assert_eq!(late, "");
 }
@@ -138,16 +173,27 @@ fn errors_are_clear_and_have_their_exit_codes() {
     let shell = Shell::new();
     shell.fails("topic create t --partitions 0", 2);
     shell.fails("consume t --group g --from 7", 2);
-    assert!(shell.fails("consume missing --timeout 1", 1).contains("UNKNOWN_TOPIC"));
+    assert!(
+        shell
+            .fails("consume missing --timeout 1", 1)
+            .contains("UNKNOWN_TOPIC")
+    );
     shell.ok("topic create t --partitions 2", "");
     assert!(shell.fails("consume t -p 5", 2).contains("no partition 5"));
-    let long = shell.run("produce t --max-record-bytes 10", "0123456789\n0123456789a\n");
+    let long = shell.run(
+        "produce t --max-record-bytes 10",
+        "0123456789\n0123456789a\n",
+    );
     assert_eq!(long.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&long.stderr).contains("line 2"));
     let nobody = odeon(&["topic", "list", "-b", "127.0.0.1:1"], "");
     assert_eq!(nobody.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("127.0.0.1:1"));
-    for line in ["--set num.partitions=x", "--config /does/not/exist", "--listen x:y"] {
+    for line in [
+        "--set num.partitions=x",
+        "--config /does/not/exist",
+        "--listen x:y",
+    ] {
         let arguments: Vec<_> = line.split_whitespace().collect();
         assert_eq!(odeon(&arguments, "").status.code(), Some(2), "{line}");
     }
@@ -186,7 +232,14 @@ fn signal(child: &Child, name: &str) {
 fn a_bare_node_sets_itself_up_says_where_it_is_and_stops_when_told() {
     let home = tempfile::tempdir().unwrap();
     let (mut child, text) = bare_node(home.path(), &[]);
-    for part in ["listening", "(PLAINTEXT)", "console", "odeon-data", "fsync", "Try:"] {
+    for part in [
+        "listening",
+        "(PLAINTEXT)",
+        "console",
+        "odeon-data",
+        "fsync",
+        "Try:",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     signal(&child, "TERM");
@@ -195,10 +248,17 @@ fn a_bare_node_sets_itself_up_says_where_it_is_and_stops_when_told() {
 
     let (mut child, text) = bare_node(home.path(), &["--json", "--console", "off"]);
     let ready: Value = serde_json::from_str(&text).unwrap();
-    assert!(ready["console"].is_null() && ready["pid"] == child.id(), "{ready}");
+    assert!(
+        ready["console"].is_null() && ready["pid"] == child.id(),
+        "{ready}"
+    );
     let bootstrap = ready["listeners"]["PLAINTEXT"].as_str().unwrap();
     let output = odeon(&["produce", "auto", "-b", bootstrap, "--json"], "hello\n");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let begun = Instant::now();
     signal(&child, "INT");
     assert!(child.wait().unwrap().success());
@@ -211,7 +271,16 @@ fn a_consumer_stops_at_ctrl_c_with_all_it_read_committed() {
     shell.ok("topic create t --partitions 1", "");
     shell.ok("produce t", &lines(100));
     let mut consumer = Command::new(binary())
-        .args(["consume", "t", "-g", "g", "--from", "beginning", "-b", &shell.bootstrap])
+        .args([
+            "consume",
+            "t",
+            "-g",
+            "g",
+            "--from",
+            "beginning",
+            "-b",
+            &shell.bootstrap,
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
