@@ -79,12 +79,15 @@ impl NodeParts {
     pub async fn until_led(&self, topics: &[TopicId]) {
         let led = || {
             let image = self.image.get();
-            topics.iter().filter_map(|id| image.topic_by_id(*id)).all(|topic| {
-                topic.partitions.iter().all(|(index, partition)| {
-                    partition.leader != self.node_id
-                        || self.routing.get(topic.id, *index).is_some()
+            topics
+                .iter()
+                .filter_map(|id| image.topic_by_id(*id))
+                .all(|topic| {
+                    topic.partitions.iter().all(|(index, partition)| {
+                        partition.leader != self.node_id
+                            || self.routing.get(topic.id, *index).is_some()
+                    })
                 })
-            })
         };
         let waiting = async {
             let mut waiter = Waiter::new();
@@ -93,7 +96,10 @@ impl NodeParts {
                 waiter.wait().await;
             }
         };
-        if odeon_kernel::clock::timeout(&*self.clock, LEAD_LIMIT, waiting).await.is_err() {
+        if odeon_kernel::clock::timeout(&*self.clock, LEAD_LIMIT, waiting)
+            .await
+            .is_err()
+        {
             tracing::warn!("created partitions are not led yet");
         }
     }

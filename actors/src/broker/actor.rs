@@ -158,8 +158,14 @@ impl BrokerState {
             return;
         }
         let again = std::mem::take(&mut self.unled).into_iter();
-        let again: Vec<Action> = again.filter(|action| self.is_wanted(&image, action)).collect();
-        for action in again.into_iter().chain(actions(self.arguments.node_id, &self.acted_on, &image)) {
+        let again: Vec<Action> = again
+            .filter(|action| self.is_wanted(&image, action))
+            .collect();
+        for action in
+            again
+                .into_iter()
+                .chain(actions(self.arguments.node_id, &self.acted_on, &image))
+        {
             self.act(&image, action).await;
         }
         self.acted_on = image;
@@ -167,17 +173,39 @@ impl BrokerState {
 
     /// Whether a partition that could not be led shall still be led in that epoch.
     fn is_wanted(&self, image: &MetadataImage, action: &Action) -> bool {
-        let Action::Lead { topic_id, partition, leader_epoch, .. } = action else { return false };
-        image.partition_by_id(*topic_id, *partition).is_some_and(|partition| {
-            partition.leader == self.arguments.node_id && partition.leader_epoch == *leader_epoch
-        })
+        let Action::Lead {
+            topic_id,
+            partition,
+            leader_epoch,
+            ..
+        } = action
+        else {
+            return false;
+        };
+        image
+            .partition_by_id(*topic_id, *partition)
+            .is_some_and(|partition| {
+                partition.leader == self.arguments.node_id
+                    && partition.leader_epoch == *leader_epoch
+            })
     }
 
     async fn act(&mut self, image: &MetadataImage, action: Action) {
         match action {
-            Action::Lead { ref topic, topic_id, partition, leader_epoch, ref isr } => {
-                let name = TopicPartition { topic: topic.clone(), partition };
-                let led = self.lead(image, &name, topic_id, leader_epoch, isr.clone()).await;
+            Action::Lead {
+                ref topic,
+                topic_id,
+                partition,
+                leader_epoch,
+                ref isr,
+            } => {
+                let name = TopicPartition {
+                    topic: topic.clone(),
+                    partition,
+                };
+                let led = self
+                    .lead(image, &name, topic_id, leader_epoch, isr.clone())
+                    .await;
                 if let Err(error) = led {
                     tracing::error!(partition = %name, %error, "a partition could not be led");
                     self.unled.push(action);

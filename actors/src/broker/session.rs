@@ -23,7 +23,10 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(arguments: BrokerArguments) -> Self {
-        Self { arguments, broker_epoch: -1 }
+        Self {
+            arguments,
+            broker_epoch: -1,
+        }
     }
 
     /// Keeps the session up for ever.
@@ -87,8 +90,10 @@ impl Session {
         };
         match arguments.controller.broker_heartbeat(heartbeat).await {
             Ok(reply) => {
-                let status =
-                    BrokerStatus { broker_epoch: self.broker_epoch, unfenced: !reply.is_fenced };
+                let status = BrokerStatus {
+                    broker_epoch: self.broker_epoch,
+                    unfenced: !reply.is_fenced,
+                };
                 if *arguments.status.get() != status {
                     arguments.status.publish(status);
                 }
@@ -104,5 +109,8 @@ impl Session {
 }
 
 fn offline_dirs(logs: &LogManager) -> Vec<Uuid> {
-    logs.directories().filter(|dir| dir.is_offline()).map(|dir| dir.id()).collect()
+    logs.directories()
+        .filter(|dir| dir.is_offline())
+        .map(|dir| dir.id())
+        .collect()
 }

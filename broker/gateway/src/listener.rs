@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use odeon_kernel::spawn;
+use odeon_actors::broker::BrokerStatus;
+use odeon_kernel::{Watch, spawn};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -82,6 +83,9 @@ pub struct ListenerArguments {
     pub listening: Listening,
     /// What all connections share.
     pub gateway: Arc<GatewayState>,
+    /// Clients wait in the socket's queue until the broker is unfenced for the first time: before
+    /// that its image is older than what it had answered in its last life.
+    pub status: Watch<BrokerStatus>,
 }
 
 /// What a listener understands; only its own accept loop speaks to it.
@@ -121,7 +125,11 @@ impl Actor for Listener {
     ) -> Result<ListenerState, ActorProcessingErr> {
         let socket = TcpListener::from_std(arguments.listening.socket.try_clone()?)?;
         let clock = arguments.gateway.node.clock.clone();
+        let mut status = arguments.status.clone();
         let accepting = spawn(async move {
+            if status.wait_for(|status| status.unfenced).await.is_err() {
+                return;
+            }
             loop {
                 match socket.accept().await {
                     Ok((stream, address)) => {

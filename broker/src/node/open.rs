@@ -7,10 +7,10 @@ use odeon_actors::controller::ImageStateMachine;
 use odeon_gateway::Listening;
 use odeon_kernel::{Rng, SharedClock, SharedDisk, Watch};
 use odeon_log::{LogConfig, LogManager, ManagerConfig, MetaProperties};
+use odeon_mesh::LocalNetwork;
 use odeon_metadata::MetadataImage;
 use odeon_model::Uuid;
 use odeon_model::config::{BrokerConfig, Listener};
-use odeon_mesh::LocalNetwork;
 use odeon_quorum::{MeshPeers, Quorum, QuorumConfig, Voter};
 
 use super::NodeError;

@@ -385,6 +385,7 @@ fn edge(
             config: listener_config(&parts.config, bound),
             listening: bound.listening.clone(),
             gateway: gateway.clone(),
+            status: status.clone(),
         })
         .collect();
     let sources = Sources {

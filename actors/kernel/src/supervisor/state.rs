@@ -11,10 +11,13 @@ use std::time::Duration;
 
 use super::options::{Intensity, Strategy};
 use super::spec::{Backoff, Restart};
-use super::tree::ChildState;
 
+mod child;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use child::ChildRecord;
+use child::{Status, Then};
 
 /// A child's number in the order of starting.
 pub(crate) type Key = u64;
@@ -39,68 +42,6 @@ pub(crate) enum Effect {
 pub(crate) enum Exit {
     Normal(Option<String>),
     Failure(String),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// Down until the group is started again.
-    Wait,
-    Remove,
-    Start,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
-    Down,
-    Starting,
-    Up,
-    Stopping(Then),
-    /// Down until a delay is over.
-    Pausing,
-    /// Ended normally, not to be restarted.
-    Done,
-    /// Given up.
-    Failed,
-}
-
-/// What the machine knows of a child.
-#[derive(Debug)]
-pub(crate) struct ChildRecord {
-    pub(crate) name: Arc<str>,
-    pub(crate) restart: Restart,
-    pub(crate) restarts: u64,
-    pub(crate) last_exit: Option<Arc<str>>,
-    backoff: Option<Backoff>,
-    /// Added later on: forgotten when it is done or its first start fails.
-    dynamic: bool,
-    status: Status,
-    was_up: bool,
-    up_since: Duration,
-    restarts_in_row: u32,
-    delay_token: u64,
-}
-
-impl ChildRecord {
-    pub(crate) fn state(&self) -> ChildState {
-        match self.status {
-            Status::Down => ChildState::Down,
-            Status::Starting => ChildState::Starting,
-            Status::Up => ChildState::Running,
-            Status::Stopping(_) => ChildState::Stopping,
-            Status::Pausing => ChildState::BackingOff,
-            Status::Done => ChildState::Done,
-            Status::Failed => ChildState::Failed,
-        }
-    }
-
-    pub(crate) fn has_backoff(&self) -> bool {
-        self.backoff.is_some()
-    }
-
-    fn note_exit(&mut self, why: &str) {
-        const MAX_CHARS: usize = 300;
-        self.last_exit = Some(why.chars().take(MAX_CHARS).collect::<String>().into());
-    }
 }
 
 /// A supervisor's mind.

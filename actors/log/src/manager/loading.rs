@@ -104,6 +104,9 @@ impl LogManager {
         let topic_id = checkpoint::read_topic_id(&self.disk, &path);
         if !matches!(topic_id, Ok(Some(_))) && self.is_half_made(&path)? {
             self.disk.remove_dir_all(&path).at("removing", &path)?;
+            // For good: the partition may be made anew in another directory.
+            let parent = dir.state.path();
+            self.disk.sync_dir(parent).at("syncing", parent)?;
             return Ok(None);
         }
         let topic_id = match topic_id {

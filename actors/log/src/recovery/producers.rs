@@ -37,7 +37,10 @@ pub(crate) fn rebuild_producers(
         .collect();
     offsets.sort_unstable();
     let mut rebuilt = Rebuilt::default();
-    let (mut from, mut removed) = (log.start, false);
+    // Not from the log start: the batches before it are not served any more, but as long as they
+    // are there, they say what their producers did after the newest snapshot.
+    let held = segments.first().map_or(log.start, |s| s.base_offset);
+    let (mut from, mut removed) = (held.min(log.start), false);
     while let Some(offset) = offsets.pop() {
         let path = folder.join(file_name(offset, SNAPSHOT));
         if offset > trusted.min(log.end) {

@@ -100,7 +100,9 @@ async fn find(
         create_offsets_topic(context).await?;
     }
     let image = node.image.get();
-    let topic = image.topic(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
+    let topic = image
+        .topic(OFFSETS_TOPIC)
+        .ok_or(ErrorCode::CoordinatorNotAvailable)?;
     let leader = lookup::leader(topic, coordinator_for(key, topic.partition_count()));
     let endpoint = lookup::endpoint(&image, leader.id, &context.peer.listener);
     let (host, port, _) = endpoint.ok_or(ErrorCode::CoordinatorNotAvailable)?;
