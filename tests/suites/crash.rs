@@ -13,6 +13,7 @@
 
 mod kills;
 mod load;
+mod power;
 mod restart;
 
 /// A number that the environment may set, for longer runs.

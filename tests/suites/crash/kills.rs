@@ -36,7 +36,9 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     );
     let (rng, begun) = (Rng::from_seed(seed), Instant::now());
     let mut node = NodeProcess::start(SETTINGS);
-    let mut load = Load::start(node.address(), PARTITIONS);
+    // In a long run the reader shall see nearly all before it goes.
+    let retention_bytes = if kills < 20 { 300_000 } else { 2_000_000 };
+    let mut load = Load::start(node.address(), PARTITIONS, retention_bytes);
     let (mut tally, mut torn) = (Tally::default(), 0);
     while tally.kills < kills {
         sleep(Duration::from_millis(50 + rng.below(1_450)));
@@ -113,7 +115,7 @@ fn last_batch(bytes: &[u8]) -> (usize, Bytes, i64) {
 #[test]
 fn a_node_that_loses_or_doubles_acknowledged_records_is_found_out() {
     let mut node = NodeProcess::start(SETTINGS);
-    let mut load = Load::start(node.address(), 3);
+    let mut load = Load::start(node.address(), 3, 10_000_000);
     while load.count("acked") < 600 {
         sleep(Duration::from_millis(20));
     }

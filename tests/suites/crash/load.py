@@ -1,4 +1,4 @@
-"""Load and judge for crash tests, over librdkafka: load.py HOST:PORT TOPIC PARTITIONS [RATE]
+"""Load and judge for crash tests, over librdkafka: load.py HOST:PORT TOPIC PARTITIONS RETENTION
 
 Idempotent acks=all producers write numbered records to every partition, a consumer reads them as
 they come. Commands on stdin, each answered by one line of JSON:
@@ -25,7 +25,7 @@ import confluent_kafka as ck
 from confluent_kafka import admin
 
 BROKERS, TOPIC, PARTITIONS = sys.argv[1], sys.argv[2], int(sys.argv[3])
-RATE = int(sys.argv[4]) if len(sys.argv) > 4 else 3000
+RATE = 4000
 PRODUCERS = 3
 CHUNK = 8
 SIZE = 700
@@ -34,7 +34,7 @@ STRIDE = 10**10
 SETTINGS = {
     "internal.segment.bytes": "65536",
     "segment.ms": "3000",
-    "retention.bytes": "300000",
+    "retention.bytes": sys.argv[4],
     "file.delete.delay.ms": "200",
     "index.interval.bytes": "2048",
 }

@@ -20,15 +20,15 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Makes the topic and begins to produce and to consume.
-    pub(super) fn start(address: SocketAddr, partitions: u32) -> Self {
+    /// Makes the topic, with so many bytes to keep of each partition, and begins to produce and to
+    /// consume.
+    pub(super) fn start(address: SocketAddr, partitions: u32, retention_bytes: u32) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/crash/load.py");
         let mut command = Command::new(python());
-        command.arg(script).args([
-            address.to_string(),
-            "kills".to_owned(),
-            partitions.to_string(),
-        ]);
+        command
+            .arg(script)
+            .args([address.to_string(), "kills".to_owned()]);
+        command.args([partitions, retention_bytes].map(|number| number.to_string()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("Python runs");
         let commands = child.stdin.take().expect("it is piped");
