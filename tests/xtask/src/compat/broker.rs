@@ -29,6 +29,8 @@ pub(crate) struct Broker {
     pub(crate) data: Option<PathBuf>,
     /// Where its output goes, request log included.
     pub(crate) log: Option<PathBuf>,
+    /// What more a suite may be told: its listeners with security protocols.
+    pub(crate) environment: Vec<(&'static str, String)>,
     child: Option<Child>,
 }
 
@@ -40,6 +42,7 @@ impl Broker {
             name: "the broker given",
             data: None,
             log: None,
+            environment: Vec::new(),
             child: None,
         }
     }
@@ -65,6 +68,7 @@ impl Broker {
             name: "Odeon",
             data: Some(folder.join("data")),
             log: Some(log.clone()),
+            environment: Vec::new(),
             child: Some(child),
         };
         let mut line = String::new();
@@ -84,7 +88,8 @@ impl Broker {
         let jars = kafka_jars(home)?;
         let folder = fresh(&home.join("node-kafka"))?;
         let ports = free_ports()?;
-        let config = write_config(&folder, ports, KAFKA_ONLY)?;
+        let (secure, environment) = secure_listeners(&folder, ports)?;
+        let config = write_config(&folder, ports, &(secure + KAFKA_ONLY))?;
         let log4j = sh::root().join("tests/compat/lib/log4j2-server.xml");
         let java = |class: &str| {
             let mut java = Command::new("java");
@@ -107,6 +112,7 @@ impl Broker {
             name: "Apache Kafka",
             data: Some(folder.join("data")),
             log: Some(log),
+            environment,
             child: Some(command.spawn()?),
         };
         broker.wait()?;
@@ -196,19 +202,70 @@ fn fresh(folder: &Path) -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-fn free_ports() -> Result<[u16; 2]> {
-    let holders = [
-        TcpListener::bind("127.0.0.1:0")?,
-        TcpListener::bind("127.0.0.1:0")?,
+/// The ports of a node: for clients, for the controller, for SASL, for TLS.
+type Ports = [u16; 4];
+
+fn free_ports() -> Result<Ports> {
+    let mut holders = Vec::new();
+    let mut ports = [0; 4];
+    for port in &mut ports {
+        let holder = TcpListener::bind("127.0.0.1:0")?;
+        *port = holder.local_addr()?.port();
+        holders.push(holder);
+    }
+    Ok(ports)
+}
+
+/// Listeners with SASL and with TLS for Apache Kafka, and what the suites are told of them.
+fn secure_listeners(
+    folder: &Path,
+    [port, controller, sasl, tls]: Ports,
+) -> Result<(String, Vec<(&'static str, String)>)> {
+    let store = folder.join("keystore.p12");
+    let authority = folder.join("ca.pem");
+    let keytool = |arguments: &[&str]| {
+        let mut keytool = Command::new("keytool");
+        keytool.args(arguments).arg("-keystore").arg(&store);
+        keytool.args(["-storepass", "changeit", "-alias", "b"]);
+        sh::run(keytool.stdout(Stdio::null()).stderr(Stdio::null()))
+    };
+    keytool(&[
+        "-genkeypair",
+        "-keyalg",
+        "RSA",
+        "-dname",
+        "CN=localhost",
+        "-ext",
+        "san=dns:localhost,ip:127.0.0.1",
+        "-validity",
+        "30",
+        "-storetype",
+        "PKCS12",
+    ])?;
+    keytool(&[
+        "-exportcert",
+        "-rfc",
+        "-file",
+        &authority.display().to_string(),
+    ])?;
+    let clients =
+        format!("PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},SSL://127.0.0.1:{tls}");
+    let text = format!(
+        "listeners={clients},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners={clients}\n\
+         ssl.keystore.location={}\n{SECURE}",
+        store.display()
+    );
+    let environment = vec![
+        ("SASL", format!("127.0.0.1:{sasl}")),
+        ("SSL", format!("127.0.0.1:{tls}")),
+        ("CA", authority.display().to_string()),
     ];
-    Ok([
-        holders[0].local_addr()?.port(),
-        holders[1].local_addr()?.port(),
-    ])
+    Ok((text, environment))
 }
 
 /// What suites want of a broker, in the words of Kafka's server.properties.
-fn write_config(folder: &Path, [port, controller]: [u16; 2], more: &str) -> Result<PathBuf> {
+fn write_config(folder: &Path, [port, controller, ..]: Ports, more: &str) -> Result<PathBuf> {
     let path = folder.join("server.properties");
     let text = format!(
         "process.roles=broker,controller\n\
@@ -237,6 +294,18 @@ group.min.session.timeout.ms=1000
 ";
 
 const ODEON_ONLY: &str = "";
+
+/// A later line of a properties file takes the place of an earlier one.
+const SECURE: &str = "\
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,SSL:SSL
+sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512,PLAIN
+listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_alice=\"alice-secret\";
+ssl.keystore.password=changeit
+ssl.keystore.type=PKCS12
+delegation.token.secret.key=compat
+";
 
 /// What Odeon does not serve yet, so that a suite's whole count is Kafka's.
 const KAFKA_ONLY: &str = "\

@@ -26,6 +26,7 @@ const FEATURES: &[(&str, &[i16])] = &[
     ("ElectLeaders", &[43]),
     ("AlterReplicaLogDirs", &[34]),
     ("ListConfigResources", &[74]),
+    ("client metrics", &[71, 72]),
 ];
 
 /// What shows that the feature is the reason.

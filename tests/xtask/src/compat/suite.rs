@@ -53,6 +53,7 @@ pub(crate) fn run(suite: &str, broker: &Broker, home: &Path, only: &[String]) ->
     command.args(only);
     command.env("BOOTSTRAP", &broker.bootstrap);
     command.env("COMPAT_TMP", home);
+    command.envs(broker.environment.iter().map(|(key, value)| (key, value)));
     if let Some(data) = &broker.data {
         command.env("LOGDIR", data);
     }
