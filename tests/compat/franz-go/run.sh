@@ -6,7 +6,7 @@
 set -u
 . "$(dirname "$0")/../lib/common.sh"
 V=v1.22.2
-d=$COMPAT_TMP/kgo-$V; mkdir -p "$d"; cd "$d" || exit 2
+OUT=$WORK/kgo.out; d=$COMPAT_TMP/kgo-$V; mkdir -p "$d"; cd "$d" || exit 2
 if [ ! -x kgo.test ]; then
   printf 'module compat\ngo 1.26.0\n' >go.mod
   { go get -t github.com/twmb/franz-go/pkg/kgo@$V && go test -c -p 2 -o kgo.test github.com/twmb/franz-go/pkg/kgo; } >build.log 2>&1 || { cat build.log >&2; exit 2; }
@@ -16,12 +16,12 @@ src=$(go list -m -f '{{.Dir}}' github.com/twmb/franz-go)/pkg/kgo
 tests=$(awk '/^func Test/{f=$2;sub(/\(.*/,"",f)} /^func [^T]/{f=""} /tmpTopic|newTestClient|adm\(\)|getSeedBrokers|testClientOpts|scramSeeds/{if(f!="")print f}' "$src"/*_test.go | sort -u)
 tests=$(printf '%s\nTestGroupETL\nTestTxnEtl\nTestShareGroupETL\n' "$tests" | sort -u | grep -v '^Test$' | grep -E "${1:-.}" | { [ -n "${SKIP_RE:-}" ] && grep -vE "$SKIP_RE" || cat; })
 export KGO_SEEDS=$B KGO_TEST_RF=${RF:-1} KGO_TEST_RECORDS=${KGO_TEST_RECORDS:-100000} KGO_TEST_STABLE_FETCH=true KGO_LOG_LEVEL=${KGO_LOG_LEVEL:-none}
-./kgo.test -test.v -test.timeout "${LIMIT:-12m}" -test.run "^($(echo "$tests" | paste -sd'|'))\$" >kgo.out 2>&1
+./kgo.test -test.v -test.timeout "${LIMIT:-12m}" -test.run "^($(echo "$tests" | paste -sd'|'))\$" >"$OUT" 2>&1
 # what a test said stands before its verdict (its own lines) or after it (subtests'): keep its file:line: text
 while read -r _ st name _; do
-  why=$(grep -A6 -F -- "--- $st $name (" kgo.out | grep -E '_test.go:' | head -3)
+  why=$(grep -A6 -F -- "--- $st $name (" "$OUT" | grep -E '_test.go:' | head -3)
   case "$st" in PASS:) ok "$name";; FAIL:) bad "$name" "$why";; SKIP:) skip "$name" "$why";; esac
-done < <(grep -oE -- '--- (PASS|FAIL|SKIP): [^ ]+ \(' kgo.out)
+done < <(grep -oE -- '--- (PASS|FAIL|SKIP): [^ ]+ \(' "$OUT")
 # a panic or the time limit ends the binary without verdicts for what was still running
-for t in $tests; do grep -qE -- "--- (PASS|FAIL|SKIP): $t " kgo.out || bad "$t" "no verdict: $(grep -m1 -E '^panic' kgo.out) (see $d/kgo.out)"; done
+for t in $tests; do grep -qE -- "--- (PASS|FAIL|SKIP): $t " "$OUT" || bad "$t" "no verdict: $(grep -m1 -E '^panic' "$OUT")"; done
 finish

@@ -197,3 +197,67 @@ fn read_findings(suite: &str) -> Result<Vec<Finding>> {
 fn path(suite: &str, file: &str) -> std::path::PathBuf {
     sh::root().join("tests/compat").join(suite).join(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(name: &str, outcome: Outcome, output: &str, requests: &str) -> Test {
+        Test {
+            name: name.to_owned(),
+            outcome,
+            output: output.to_owned(),
+            requests: requests.to_owned(),
+        }
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_failure_is_excused_only_by_evidence() {
+        let run = Run {
+            tests: vec![
+                test("works", Outcome::Passed, "", ""),
+                test("tx", Outcome::Failed, "no coordinator", ""),
+                test("tx copy", Outcome::Failed, "", ""),
+                test("tx log", Outcome::Failed, "", "api=\"EndTxn\""),
+            ],
+        };
+        let kafka = names(&["works", "tx", "tx copy", "tx log"]);
+        let rows = "| `tx` | transactions | says `no coordinator` |\n\
+                    | `tx copy` | transactions | after `tx` |\n\
+                    | `tx log` | transactions | log `EndTxn` |\n";
+        let findings = findings::parse(rows).unwrap();
+        let judge = |allowed: &[&str], advertised: &[i16]| {
+            let advertised = advertised.iter().copied().collect();
+            compare("s", &run, &advertised, &kafka, &names(allowed), &findings)
+        };
+        let good = judge(&["works"], &[0, 1]);
+        assert_eq!((good.passed, good.excused, good.kafka), (1, 3, 4));
+        assert!(good.faults.is_empty(), "{:?}", good.faults);
+        // Served: nothing is excused any more.
+        assert!(!judge(&["works"], &[26]).faults.is_empty());
+        // Promised: a finding does not help.
+        assert!(!judge(&["works", "tx"], &[0]).faults.is_empty());
+        // Passing without being promised is a fault too.
+        assert!(!judge(&[], &[0]).faults.is_empty());
+    }
+
+    #[test]
+    fn a_failure_without_its_evidence_is_a_fault() {
+        let run = Run {
+            tests: vec![test("tx", Outcome::Failed, "wrong offset", "")],
+        };
+        let findings = findings::parse("| `tx` | transactions | says `no coordinator` |").unwrap();
+        let none = BTreeSet::new();
+        let row = compare("s", &run, &none, &names(&["tx"]), &none_names(), &findings);
+        assert_eq!(row.excused, 0);
+        assert!(!row.faults.is_empty());
+    }
+
+    fn none_names() -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+}
