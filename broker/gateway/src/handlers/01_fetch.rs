@@ -233,7 +233,14 @@ impl Reading {
             ) {
                 continue;
             }
-            let data = partition_data(context, &wanted, read, told, &mut endpoints);
+            let data = partition_data(
+                context,
+                &wanted,
+                read,
+                told,
+                self.limits.committed,
+                &mut endpoints,
+            );
             match response.responses.last_mut() {
                 Some(last)
                     if last.topic == wanted.topic.name && last.topic_id == wanted.topic.id =>
@@ -344,6 +351,7 @@ fn partition_data(
     wanted: &Wanted,
     read: Read,
     told: Told,
+    committed: bool,
     endpoints: &mut Vec<i32>,
 ) -> PartitionData {
     let mut data = PartitionData {
@@ -364,7 +372,8 @@ fn partition_data(
         } else {
             told.log_start_offset
         },
-        aborted_transactions: None,
+        // None were aborted; who reads everything is told nothing of them.
+        aborted_transactions: (read.error.is_some() || committed).then(Vec::new),
         preferred_read_replica: -1,
         records: Some(read.records),
         ..Default::default()

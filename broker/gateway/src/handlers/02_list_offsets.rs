@@ -14,6 +14,7 @@
 //!
 //! Deviations: nothing is tiered, so -5 and -6 find nothing, as in Kafka without remote storage.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use odeon_model::ErrorCode;
@@ -43,14 +44,24 @@ type Found = (i64, i64, i32);
 pub async fn handle(context: &RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let committed = request.isolation_level == 1;
     let consumer = request.replica_id < 0;
-    let mut seen = std::collections::HashSet::new();
+    let mut asked: HashMap<(String, i32), usize> = HashMap::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            let key = (topic.name.clone(), partition.partition_index);
+            *asked.entry(key).or_default() += 1;
+        }
+    }
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let allowed = context.allows_topic(Operation::Describe, &topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
-            let first = seen.insert((topic.name.clone(), partition.partition_index));
-            let found = if !first {
+            let key = (topic.name.clone(), partition.partition_index);
+            // A partition that is named again is answered once, without an offset.
+            let Some(times) = asked.remove(&key) else {
+                continue;
+            };
+            let found = if times > 1 {
                 Err(ErrorCode::InvalidRequest)
             } else if allowed {
                 find(context, &topic.name, &partition, committed, consumer)

@@ -39,7 +39,7 @@ pub async fn handle(context: &RequestContext, request: ApiVersionsRequest) -> Ap
     {
         return ApiVersionsResponse {
             error_code: ErrorCode::InvalidRequest.code(),
-            ..all(context)
+            ..Default::default()
         };
     }
     all(context)

@@ -100,11 +100,9 @@ fn topic_answer(name: String, partitions: Vec<(i32, ErrorCode)>) -> OffsetDelete
             .map(|(partition_index, code)| OffsetDeleteResponsePartition {
                 partition_index,
                 error_code: code.code(),
-                ..Default::default()
             });
     OffsetDeleteResponseTopic {
         name,
         partitions: partitions.collect(),
-        ..Default::default()
     }
 }

@@ -30,7 +30,6 @@ pub async fn handle(
     let refuse = |code: ErrorCode, message: &str| DescribeClusterResponse {
         error_code: code.code(),
         error_message: Some(message.to_owned()),
-        endpoint_type: request.endpoint_type,
         controller_id: -1,
         cluster_authorized_operations: i32::MIN,
         ..Default::default()

@@ -284,9 +284,7 @@ pub(super) async fn groups(t: &mut Table) {
         topics: vec![offset_delete_request::OffsetDeleteRequestTopic {
             name: n.topic.to_owned(),
             partitions: vec![offset_delete_request::OffsetDeleteRequestPartition::default()],
-            ..Default::default()
         }],
-        ..Default::default()
     };
     let codes = |a: &m::OffsetDeleteResponse| vec![a.error_code];
     let asked = [(Delete, On::Group), (Read, On::Topic)];

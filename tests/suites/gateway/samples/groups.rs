@@ -71,20 +71,15 @@ pub(super) fn add(samples: &mut Samples, world: &World) {
         ..Default::default()
     });
     samples.add(|_, label| {
-        let partition = OffsetDeleteRequestPartition {
-            partition_index: 1,
-            ..Default::default()
-        };
+        let partition = OffsetDeleteRequestPartition { partition_index: 1 };
         let partitions = vec![partition];
         let topic = OffsetDeleteRequestTopic {
             name: name(label),
             partitions,
-            ..Default::default()
         };
         m::OffsetDeleteRequest {
             group_id: GROUP.into(),
             topics: vec![topic],
-            ..Default::default()
         }
     });
 }

@@ -68,6 +68,19 @@ async fn records_go_in_and_come_out_in_every_version() {
         assert_eq!(found, values, "v{version}");
         assert_eq!(answer.session_id != 0, version >= 7, "v{version}");
     }
+    let mut twice = samples::list_offsets(7, -1);
+    let again = twice.topics[0].partitions[0].clone();
+    twice.topics[0].partitions.push(again);
+    let answer = c.call(7, &twice).await.topics.remove(0).partitions;
+    let codes: Vec<_> = answer
+        .iter()
+        .map(|p| ErrorCode::from_code(p.error_code))
+        .collect();
+    assert_eq!(
+        codes,
+        [ErrorCode::InvalidRequest],
+        "asked twice, answered once"
+    );
     for version in versions::<m::ListOffsetsRequest>() {
         let mut found = Vec::new();
         for timestamp in [-1, -2, -3, 0, 1_001, 1_500, 3_002, 9_999] {
