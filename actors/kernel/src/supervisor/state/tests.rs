@@ -1,4 +1,5 @@
 use super::*;
+use crate::supervisor::tree::ChildState;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
