@@ -227,9 +227,15 @@ impl Loading<'_> {
                 break;
             }
         }
-        for lost in self.segments.split_off(keep) {
-            self.report.cut_bytes += self.file_len(&lost)?;
-            lost.remove()?;
+        let lost = self.segments.split_off(keep);
+        for segment in &lost {
+            self.report.cut_bytes += self.file_len(segment)?;
+            segment.remove()?;
+        }
+        if !lost.is_empty() {
+            // For good, even if they were empty: a clean start would believe one that came back.
+            let folder = self.place.folder.path();
+            self.place.disk.sync_dir(&folder).at("syncing", &folder)?;
         }
         if end < recovery_point {
             self.report.lost_synced = true;

@@ -309,7 +309,7 @@ impl Known {
         }
         if end < self.acked || end > self.end {
             return Err(format!(
-                "log: ends at {end}, not in {}..={}",
+                "log: holds {start}..{end}, and should end in {}..={}",
                 self.acked, self.end
             ));
         }

@@ -43,6 +43,7 @@ async fn describe(connection: &mut RawConnection, name: &str) -> MetadataRespons
     };
     let request = MetadataRequest {
         topics: Some(vec![asked]),
+        allow_auto_topic_creation: false,
         ..Default::default()
     };
     connection.call(12, &request).await.topics.remove(0)
