@@ -175,13 +175,13 @@ if sec groups; then
     grp "consumer-groups reset-offsets export csv ($p)" 0 "\"$G\"|$G,0,1" --reset-offsets --group $g --topic $G --to-offset 1 --dry-run --export
     # a live member
     kjx $X.consumer.ConsoleConsumer --bootstrap-server "$B" --topic $G --group $g --timeout-ms 45000 --command-property group.protocol=$p --command-property client.id=live >"$W/live.out" 2>&1 & LP=$!; PIDS+=($LP)
-    for _ in $(seq 40); do [ "$(wc -l <"$W/live.out")" -ge 100 ] && break; sleep 0.5; done; sleep 1
+    for _ in $(seq 40); do [ "$(wc -l <"$W/live.out")" -ge 100 ] && break; kill -0 $LP 2>/dev/null || break; sleep 0.5; done; sleep 1
     grp "consumer-groups describe --members ($p)" 0 "$g +[^ ]+ +.*live +2" --describe --group $g --members --verbose
     grp "consumer-groups describe live state ($p)" 0 "Stable" --describe --group $g --state
     grp "consumer-groups reset of a live group refused ($p)" 0 'only be reset|inactive|current state is' --reset-offsets --group $g --topic $G --to-earliest --execute
     grp "consumer-groups delete of a live group refused ($p)" 0 'not empty|NotEmpty|could not be deleted' --delete --group $g
     kill_pid $LP; wait $LP 2>/dev/null
-    for _ in $(seq 20); do quiet grp "(wait)" 0 '' --describe --group $g --state; grep -q Empty "$KT_OUT" && break; sleep 1; done
+    for _ in $(seq 20); do quiet grp "(wait)" 0 '' --describe --group $g --state; grep -qE 'Empty|not exist|not found' "$KT_OUT" && break; sleep 1; done
     grp "consumer-groups delete-offsets ($p)" 0 'uccess' --delete-offsets --group $g --topic $G
     grp "consumer-groups delete ($p)" 0 'was successful' --delete --group $g
     grp "consumer-groups deleted is gone ($p)" 0 "!^$g\$" --list

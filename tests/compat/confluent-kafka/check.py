@@ -538,7 +538,7 @@ def _():
 def _():
     t = topic("tx")
     p = producer(transactional_id=f"cfk-tx-{RUN}", transaction_timeout_ms=10000)
-    p.init_transactions(15)
+    p.init_transactions(8)
     for i in range(4):
         p.begin_transaction()
         p.produce(t, value=b"%d" % i)
@@ -552,7 +552,7 @@ def _():
     send(producer(), t, [(None, b"v", None, i % 2) for i in range(10)])
     c = ck.Consumer({"bootstrap.servers": B, "group.id": f"cfk-848-{RUN}", "group.protocol": "consumer", "auto.offset.reset": "earliest"})
     c.subscribe([t])
-    read(c, 10, 20)
+    read(c, 10, 10)
     c.close()
 
 
