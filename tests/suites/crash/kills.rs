@@ -37,7 +37,7 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     let (rng, begun) = (Rng::from_seed(seed), Instant::now());
     let mut node = NodeProcess::start(SETTINGS);
     // In a long run the reader shall see nearly all before it goes.
-    let retention_bytes = if kills < 20 { 300_000 } else { 2_000_000 };
+    let retention_bytes = if kills < 20 { 130_000 } else { 2_000_000 };
     let mut load = Load::start(node.address(), PARTITIONS, retention_bytes);
     let (mut tally, mut torn) = (Tally::default(), 0);
     while tally.kills < kills {
