@@ -181,7 +181,12 @@ def _():
     t = topic("static", 2)
     g = f"kpy-static-{RUN}"
     a, b = Member(t, g, group_instance_id="a"), Member(t, g, group_instance_id="b")
-    until(lambda: len(a.held) == 1 and len(b.held) == 1, 40)
+
+    def both():
+        assert not a.error and not b.error, (repr(a.error), repr(b.error))
+        return len(a.held) == 1 and len(b.held) == 1
+
+    until(both, 40)
     before, others = a.held, b.held
     a.leave()
     a = Member(t, g, group_instance_id="a")
