@@ -27,11 +27,11 @@ mod verdict;
 use broker::Broker;
 use verdict::Row;
 
-/// The suites that fit into a few minutes.
+/// The suites that fit into a few minutes and give the same verdict every time: kafka-python's
+/// static member test, on a fresh node, waits in vain once in a few runs.
 const QUICK: &[&str] = &[
     "kcat",
     "confluent-kafka",
-    "kafka-python",
     "kafkajs",
     "admin-tools",
 ];
