@@ -279,7 +279,6 @@ impl BrokerState {
             &config,
         ));
         let (spec, leader) = child(LeaderArguments {
-            node_id: arguments.node_id,
             log,
             leader_epoch,
             incarnations: Arc::new(AtomicU64::new(0)),

@@ -163,10 +163,8 @@ where
             Ok(decoded) => decoded,
             Err(error) => return broken(api, &context, &error),
         };
-        let started = context.node().clock.monotonic();
         let answer = handler(context.clone(), decoded).await;
         drop(frame);
-        let _ = started;
         finish(&context, api, Some(answer))
     })
 }

@@ -24,8 +24,6 @@ pub(super) struct PartitionLeader;
 /// What a leader is started with; the same for each restart within the epoch.
 #[derive(Debug, Clone)]
 pub struct LeaderArguments {
-    /// This node.
-    pub node_id: NodeId,
     /// The partition's log.
     pub log: Log,
     /// The epoch to lead in.
