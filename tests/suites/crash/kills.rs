@@ -39,8 +39,12 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     // In a long run the reader shall see nearly all before it goes.
     let retention_bytes = if kills < 20 { 130_000 } else { 2_000_000 };
     let mut load = Load::start(node.address(), PARTITIONS, retention_bytes);
-    let (mut tally, mut torn) = (Tally::default(), 0);
+    let (mut tally, mut torn, mut acked) = (Tally::default(), 0, 0);
     while tally.kills < kills {
+        if kills < 20 {
+            // Each of a few kills has to fall on clients that are back.
+            acked = acked_beyond(&mut load, acked);
+        }
         sleep(Duration::from_millis(50 + rng.below(1_450)));
         assert_eq!(load.count("faults"), 0, "{:?}", load.ask("finish"));
         node.kill();
@@ -62,6 +66,10 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
                 load.ask("status")
             );
         }
+    }
+    let waiting = Instant::now();
+    while load.ask("deleted")["deleted"] == 0 && waiting.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_millis(50));
     }
     let report = load.ask("finish");
     eprintln!("{tally:?} in {:?}, seed {seed}: {report}", begun.elapsed());
@@ -87,6 +95,23 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
         "kills with batches in flight: {tally:?}"
     );
     assert!(node.stop("TERM").0.success());
+}
+
+/// Waits until more than `acked` records are acknowledged; how many are by then.
+fn acked_beyond(load: &mut Load, acked: u64) -> u64 {
+    let waiting = Instant::now();
+    loop {
+        let now = load.count("acked");
+        if now > acked {
+            return now;
+        }
+        assert!(
+            waiting.elapsed() < Duration::from_secs(60),
+            "nothing is acknowledged after a restart: {}",
+            load.ask("status")
+        );
+        sleep(Duration::from_millis(5));
+    }
 }
 
 /// The log file that partition `index` appends to.

@@ -5,6 +5,7 @@ they come. Commands on stdin, each answered by one line of JSON:
 
   status   counts so far; "torn" are batches that were sent, not acknowledged, and whose
            connection broke: what a kill hit in flight
+  deleted  how many records retention has deleted
   pause    stops the load and waits for every acknowledgement
   finish   stops the load, waits for every acknowledgement, reads to the end, reads all that is
            left once more, judges, ends
@@ -206,9 +207,7 @@ class Load:
         self.stopping.set()
         for thread in self.writers:
             thread.join()
-        asker = consumer_at(None)
-        bounds = [asker.get_watermark_offsets(ck.TopicPartition(TOPIC, p), timeout=30) for p in range(PARTITIONS)]
-        asker.close()
+        bounds = log_bounds()
         self.ends = [high for _, high in bounds]
         self.reader.join()
         if sum(self.produced) != self.acks:
@@ -221,14 +220,13 @@ class Load:
             self.compare(partition, start, again[partition])
         missed = self.missed_plants()
         retired = sum(high - low for spans in self.retired for low, high in spans)
-        started = [low for low, _ in bounds]
         return {
             **self.status(),
             "faults": brief(self.faults),
             "fault_count": len(self.faults),
             "missed_plants": missed,
             "retired_unread": retired,
-            "deleted": sum(started),
+            **deleted(bounds),
             "ends": self.ends,
         }
 
@@ -339,6 +337,18 @@ def consumer_at(offsets):
     return consumer
 
 
+def log_bounds():
+    """The log start and end of each partition."""
+    asker = consumer_at(None)
+    bounds = [asker.get_watermark_offsets(ck.TopicPartition(TOPIC, p), timeout=30) for p in range(PARTITIONS)]
+    asker.close()
+    return bounds
+
+
+def deleted(bounds):
+    return {"deleted": sum(start for start, _ in bounds)}
+
+
 def number_of(message):
     return int(message.value().split(b":", 1)[0])
 
@@ -356,6 +366,8 @@ def main():
     for line in sys.stdin:
         if line.strip() == "status":
             print(json.dumps(load.status()), flush=True)
+        elif line.strip() == "deleted":
+            print(json.dumps(deleted(log_bounds())), flush=True)
         elif line.strip() == "pause":
             print(json.dumps(load.pause()), flush=True)
         elif line.strip() == "finish":
