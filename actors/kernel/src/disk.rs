@@ -98,6 +98,11 @@ pub trait Disk: Send + Sync + Debug + 'static {
 pub trait DiskFile: Send + Sync + Debug {
     /// Fills `buf` from `offset` on; returns less only at the end of the file.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// As [`DiskFile::read_at`] if all of it is in memory, `None` if the device would have to be
+    /// waited for. A disk that cannot tell reads.
+    fn read_cached_at(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        self.read_at(buf, offset).map(Some)
+    }
     /// Writes all slices one behind the other from `offset` on.
     fn write_all_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
     /// Makes the bytes and the length durable.

@@ -74,70 +74,112 @@ impl LogReader {
         upper_bound: Offset,
         min_one_batch: bool,
     ) -> Result<LogRead> {
+        let wanted = Range {
+            offset,
+            max_bytes,
+            upper: upper_bound,
+            min_one_batch,
+        };
+        let read = self.read_from(wanted, Source::Disk)?;
+        Ok(read.unwrap_or_default())
+    }
+
+    /// As [`LogReader::read`], but `None` if that might wait for the disk: the place of `offset` is
+    /// not known without looking into an index, or the bytes are not in the page cache.
+    ///
+    /// # Errors
+    /// As [`LogReader::read`].
+    pub fn read_cached(
+        &self,
+        offset: Offset,
+        max_bytes: usize,
+        upper_bound: Offset,
+        min_one_batch: bool,
+    ) -> Result<Option<LogRead>> {
+        let wanted = Range {
+            offset,
+            max_bytes,
+            upper: upper_bound,
+            min_one_batch,
+        };
+        self.read_from(wanted, Source::Memory)
+    }
+
+    fn read_from(&self, wanted: Range, from: Source) -> Result<Option<LogRead>> {
+        let offset = wanted.offset;
         self.steadily(Some(offset), |generation| {
-            let upper = upper_bound.min(self.view().log_end());
+            let wanted = Range {
+                upper: wanted.upper.min(self.view().log_end()),
+                ..wanted
+            };
             let nothing = LogRead {
                 next_offset: offset,
                 ..LogRead::default()
             };
-            if offset >= upper {
-                return Ok(nothing);
+            if offset >= wanted.upper {
+                return Ok(Some(nothing));
             }
             let segments = self.shared.segments();
             let first = segments
                 .partition_point(|s| s.base_offset <= offset)
                 .saturating_sub(1);
             for segment in segments.iter().skip(first) {
-                let Some(position) = self.position(segment, offset)? else {
-                    continue;
+                let position = match self.known_position(segment, offset) {
+                    Some(position) => position,
+                    None if from == Source::Memory => return Ok(None),
+                    None => segment.find(offset)?.map(|(position, _)| position),
                 };
-                let part = Part {
-                    segment,
-                    position,
-                    offset,
-                    max_bytes,
-                    upper,
-                    min_one_batch,
-                };
-                return self.read_part(&part, generation);
+                if let Some(position) = position {
+                    return self.read_part(segment, position, wanted, from, generation);
+                }
             }
-            Ok(nothing)
+            Ok(Some(nothing))
         })
     }
 
-    /// Where the first batch lies that contains `offset` or something behind it.
-    fn position(&self, segment: &Segment, offset: Offset) -> Result<Option<u64>> {
-        match self.shared.positions.get(offset) {
-            Some((base, position)) if base == segment.base_offset => {
-                // A place at the very end is where the next batch will be.
-                Ok((position < segment.size()).then_some(position))
-            }
-            _ => Ok(segment.find(offset)?.map(|(position, _)| position)),
-        }
+    /// Where the first batch lies that contains `offset` or something behind it, if that is
+    /// remembered; the inner `None`: not in this segment.
+    fn known_position(&self, segment: &Segment, offset: Offset) -> Option<Option<u64>> {
+        let (base, position) = self.shared.positions.get(offset)?;
+        // A place at the very end is where the next batch will be.
+        (base == segment.base_offset).then(|| (position < segment.size()).then_some(position))
     }
 
-    fn read_part(&self, part: &Part<'_>, generation: u64) -> Result<LogRead> {
-        let Part {
-            segment,
-            position,
+    fn read_part(
+        &self,
+        segment: &Segment,
+        position: u64,
+        wanted: Range,
+        from: Source,
+        generation: u64,
+    ) -> Result<Option<LogRead>> {
+        let Range {
             offset,
             max_bytes,
             upper,
             min_one_batch,
-        } = *part;
+        } = wanted;
         let left = usize::try_from(segment.size() - position).unwrap_or(usize::MAX);
         let (file, path) = (segment.log.get()?, segment.log.path());
-        let fetch = |bytes: usize| -> Result<Vec<u8>> {
+        let fetch = |bytes: usize| -> Result<Option<Vec<u8>>> {
             let mut buffer = vec![0; bytes.min(left)];
-            let read = file.read_at(&mut buffer, position).at("reading", &path)?;
-            buffer.truncate(read);
-            Ok(buffer)
+            let read = match from {
+                Source::Disk => file.read_at(&mut buffer, position).map(Some),
+                Source::Memory => file.read_cached_at(&mut buffer, position),
+            };
+            let read = read.at("reading", &path)?;
+            Ok(read.map(|read| {
+                buffer.truncate(read);
+                buffer
+            }))
         };
         let corrupt = |detail: String| LogError::Corrupt {
             path: path.clone(),
             detail,
         };
-        let mut buffer = fetch(max_bytes.max(HEADER_BYTES))?;
+        let Some(mut buffer) = fetch(max_bytes.max(HEADER_BYTES))? else {
+            return Ok(None);
+        };
         let first = BatchHeader::parse(&buffer)
             .map_err(|error| corrupt(format!("at {position}: {error}")))?;
         let mut found = LogRead {
@@ -146,11 +188,11 @@ impl LogReader {
         };
         let size = first.size_bytes();
         if first.last_offset() >= upper {
-            return Ok(found);
+            return Ok(Some(found));
         }
         if size > max_bytes && !min_one_batch {
             found.too_large_bytes = Some(size);
-            return Ok(found);
+            return Ok(Some(found));
         }
         if size > buffer.len() {
             if size > left {
@@ -158,7 +200,10 @@ impl LogReader {
                     "at {position}: a batch is longer than the segment"
                 )));
             }
-            buffer = fetch(size)?;
+            let Some(whole) = fetch(size)? else {
+                return Ok(None);
+            };
+            buffer = whole;
         }
         let mut end = 0;
         while let Some(header) = buffer
@@ -184,7 +229,7 @@ impl LogReader {
             next_position,
         );
         found.records = Bytes::from(buffer);
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// Runs `attempt` until no truncation or removal got in between; `offset` must be in the log.
@@ -267,14 +312,20 @@ impl LogReader {
     }
 }
 
+/// What a read asks for.
 #[derive(Debug, Clone, Copy)]
-struct Part<'a> {
-    segment: &'a Segment,
-    position: u64,
+struct Range {
     offset: Offset,
     max_bytes: usize,
     upper: Offset,
     min_one_batch: bool,
+}
+
+/// What a read may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Memory,
+    Disk,
 }
 
 /// A whole batch of a published part of the segment.

@@ -66,3 +66,4 @@ pub mod sync_group;
 pub mod configs;
 pub mod groups;
 pub mod lookup;
+mod read;

@@ -2,11 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "this is the seam")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
+
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{DirEntry, DirLock, Disk, DiskFile, OpenMode};
 
@@ -106,6 +108,21 @@ impl DiskFile for RealFile {
             }
         }
         Ok(filled)
+    }
+
+    fn read_cached_at(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        let wanted = buf.len();
+        let flags = ReadWriteFlags::NOWAIT;
+        match rustix::io::preadv2(&self.0, &mut [IoSliceMut::new(buf)], offset, flags) {
+            Ok(read) if read == wanted => Ok(Some(read)),
+            // A part is in memory, or the file ends here.
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            // A file system or a kernel that cannot tell.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                self.read_at(buf, offset).map(Some)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn write_all_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()> {

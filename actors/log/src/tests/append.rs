@@ -1,3 +1,6 @@
+use std::sync::Mutex;
+
+use super::faulty::{Faults, FaultyDisk};
 use super::*;
 
 #[test]
@@ -50,6 +53,41 @@ fn an_offset_inside_a_batch_returns_that_batch() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_read_that_would_wait_for_the_disk_says_so() {
+    let faults = Arc::new(Mutex::new(Faults::default()));
+    let disk = FaultyDisk {
+        faults: faults.clone(),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let manager = manager_on(Arc::new(disk), dir.path());
+    let log = manager.create(&partition(), TOPIC_ID, LogConfig::default());
+    let (log, reader) = log.map(|log| (log.clone(), log.reader())).unwrap();
+    let mut writer = log.take_lease(lease(0)).unwrap();
+    append(&mut writer, batch(3));
+    append(&mut writer, batch(3));
+    let cached = |offset| reader.read_cached(offset, 1 << 20, 6, true).unwrap();
+    let records = |read: Option<LogRead>| read.map(|read| read.records.len());
+    let size = log.reader().size_bytes() as usize;
+    assert_eq!(
+        records(cached(0)),
+        Some(size),
+        "what was just written is at hand"
+    );
+    assert_eq!(
+        records(cached(6)),
+        Some(0),
+        "nor is there anything to wait for at the end"
+    );
+    assert_eq!(cached(1), None, "where offset 1 lies is in the index only");
+    faults.lock().unwrap().cold = true;
+    assert_eq!(cached(0), None);
+    assert_eq!(
+        reader.read(0, 1 << 20, 6, true).unwrap().records.len(),
+        size
+    );
 }
 
 #[test]

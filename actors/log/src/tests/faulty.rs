@@ -17,6 +17,8 @@ pub(super) struct Faults {
     pub(super) writes: Option<(PathBuf, io::ErrorKind)>,
     pub(super) syncs: Option<PathBuf>,
     pub(super) reads: Vec<PathBuf>,
+    /// Nothing is in memory.
+    pub(super) cold: bool,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,12 @@ impl DiskFile for FaultyFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.faults.lock().unwrap().reads.push(self.path.clone());
         self.file.read_at(buf, offset)
+    }
+    fn read_cached_at(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        if self.faults.lock().unwrap().cold {
+            return Ok(None);
+        }
+        self.file.read_cached_at(buf, offset)
     }
     fn write_all_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
         // Half of it gets through.

@@ -22,7 +22,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use odeon_actors::partition::PartitionView;
 use odeon_kernel::signal::Waiter;
 use odeon_metadata::MetadataImage;
@@ -33,6 +32,7 @@ use odeon_protocol::messages::fetch_response::{
 use odeon_protocol::messages::{FetchRequest, FetchResponse};
 
 use super::lookup;
+use super::read::{Admitted, Limits, Read, admit, read_records};
 use crate::authorizer::Operation;
 use crate::context::RequestContext;
 use crate::session::{Plan, SessionRequest, Told, TopicRef, Wanted};
@@ -67,13 +67,6 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
     let mut reading = Reading::resolve(context, plan, limits);
     reading.until_enough(context, max_wait).await;
     reading.answer(context)
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    max_bytes: usize,
-    min_bytes: usize,
-    committed: bool,
 }
 
 fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRequest {
@@ -128,15 +121,6 @@ struct Part {
     read: Read,
 }
 
-/// What reading a partition gave.
-#[derive(Debug, Default)]
-struct Read {
-    error: Option<ErrorCode>,
-    records: Bytes,
-    diverging: Option<(i32, i64)>,
-    offsets: Told,
-}
-
 #[derive(Debug)]
 struct Reading {
     plan: Plan,
@@ -178,7 +162,7 @@ impl Reading {
             for view in &views {
                 waiter.register(&view.signal);
             }
-            let (bytes, urgent) = self.read_all();
+            let (bytes, urgent) = self.read_all(context).await;
             if urgent
                 || bytes >= self.limits.min_bytes
                 || max_wait.is_zero()
@@ -195,13 +179,18 @@ impl Reading {
     }
 
     /// Reads every partition; returns the bytes read and whether the answer must go at once.
-    fn read_all(&mut self) -> (usize, bool) {
+    async fn read_all(&mut self, context: &RequestContext) -> (usize, bool) {
         let mut total = 0;
         let mut urgent = false;
         for part in &mut self.parts {
             let left = self.limits.max_bytes.saturating_sub(total);
             part.read = match &part.view {
-                Ok(view) => read_one(view, &part.wanted, self.limits, left, total == 0),
+                Ok(view) => match admit(view, &part.wanted, self.limits, left, total == 0) {
+                    Admitted::Answered(read) => read,
+                    Admitted::Reads(range, offsets) => {
+                        read_records(context, view, range, offsets).await
+                    }
+                },
                 Err(code) => Read {
                     error: Some(*code),
                     ..Read::default()
@@ -273,77 +262,6 @@ fn find(
     let route = lookup::route(context, &topic, wanted.partition)?;
     lookup::check_epoch(wanted.current_leader_epoch, route.view.leader_epoch)?;
     Ok(route.view)
-}
-
-fn read_one(
-    view: &PartitionView,
-    wanted: &Wanted,
-    limits: Limits,
-    left_bytes: usize,
-    first: bool,
-) -> Read {
-    let high_watermark = view.high_watermark();
-    let last_stable_offset = view.last_stable_offset();
-    let offsets = Told {
-        high_watermark,
-        last_stable_offset,
-        log_start_offset: view.log_start_offset(),
-        error_code: 0,
-    };
-    let refuse = |code| Read {
-        error: Some(code),
-        offsets,
-        ..Read::default()
-    };
-    if view.is_closed() {
-        return refuse(ErrorCode::NotLeaderOrFollower);
-    }
-    if wanted.last_fetched_epoch >= 0 {
-        let end = view.reader.end_offset_for_epoch(wanted.last_fetched_epoch);
-        match end {
-            None => return refuse(ErrorCode::OffsetOutOfRange),
-            Some((epoch, end))
-                if epoch < wanted.last_fetched_epoch || end < wanted.fetch_offset =>
-            {
-                return Read {
-                    diverging: Some((epoch, end)),
-                    offsets,
-                    ..Read::default()
-                };
-            }
-            Some(_) => {}
-        }
-    }
-    if wanted.fetch_offset < offsets.log_start_offset || wanted.fetch_offset > view.log_end_offset()
-    {
-        return refuse(ErrorCode::OffsetOutOfRange);
-    }
-    let bound = if limits.committed {
-        last_stable_offset
-    } else {
-        high_watermark
-    };
-    let max_bytes = left_bytes.min(usize::try_from(wanted.max_bytes).unwrap_or(0));
-    if wanted.fetch_offset >= bound || (max_bytes == 0 && !first) {
-        return Read {
-            offsets,
-            ..Read::default()
-        };
-    }
-    match view
-        .reader
-        .read(wanted.fetch_offset, max_bytes, bound, first)
-    {
-        Ok(read) => Read {
-            records: read.records,
-            offsets,
-            ..Read::default()
-        },
-        Err(error) => {
-            tracing::warn!(topic = &*view.topic, partition = view.partition, %error, "a read failed");
-            refuse(super::lookup::log_error(&error))
-        }
-    }
 }
 
 fn partition_data(

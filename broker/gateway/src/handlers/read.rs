@@ -1,0 +1,148 @@
+//! Reading one partition for a fetch.
+
+use bytes::Bytes;
+use odeon_actors::partition::PartitionView;
+use odeon_model::ErrorCode;
+
+use super::lookup;
+use crate::context::RequestContext;
+use crate::session::{Told, Wanted};
+
+/// What a fetch asks of all its partitions together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) max_bytes: usize,
+    pub(super) min_bytes: usize,
+    pub(super) committed: bool,
+}
+
+/// What reading a partition gave.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) error: Option<ErrorCode>,
+    pub(super) records: Bytes,
+    pub(super) diverging: Option<(i32, i64)>,
+    pub(super) offsets: Told,
+}
+
+/// What becomes of a partition of a fetch.
+pub(super) enum Admitted {
+    /// It needs no record.
+    Answered(Read),
+    /// Records are to be read.
+    Reads(Range, Told),
+}
+
+/// Where and how much is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range {
+    offset: i64,
+    max_bytes: usize,
+    bound: i64,
+    at_least_one: bool,
+}
+
+pub(super) fn admit(
+    view: &PartitionView,
+    wanted: &Wanted,
+    limits: Limits,
+    left_bytes: usize,
+    first: bool,
+) -> Admitted {
+    let high_watermark = view.high_watermark();
+    let last_stable_offset = view.last_stable_offset();
+    let offsets = Told {
+        high_watermark,
+        last_stable_offset,
+        log_start_offset: view.log_start_offset(),
+        error_code: 0,
+    };
+    let refuse = |code| {
+        Admitted::Answered(Read {
+            error: Some(code),
+            offsets,
+            ..Read::default()
+        })
+    };
+    if view.is_closed() {
+        return refuse(ErrorCode::NotLeaderOrFollower);
+    }
+    if wanted.last_fetched_epoch >= 0 {
+        let end = view.reader.end_offset_for_epoch(wanted.last_fetched_epoch);
+        match end {
+            None => return refuse(ErrorCode::OffsetOutOfRange),
+            Some((epoch, end))
+                if epoch < wanted.last_fetched_epoch || end < wanted.fetch_offset =>
+            {
+                return Admitted::Answered(Read {
+                    diverging: Some((epoch, end)),
+                    offsets,
+                    ..Read::default()
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    if wanted.fetch_offset < offsets.log_start_offset || wanted.fetch_offset > view.log_end_offset()
+    {
+        return refuse(ErrorCode::OffsetOutOfRange);
+    }
+    let bound = if limits.committed {
+        last_stable_offset
+    } else {
+        high_watermark
+    };
+    let max_bytes = left_bytes.min(usize::try_from(wanted.max_bytes).unwrap_or(0));
+    if wanted.fetch_offset >= bound || (max_bytes == 0 && !first) {
+        return Admitted::Answered(Read {
+            offsets,
+            ..Read::default()
+        });
+    }
+    let range = Range {
+        offset: wanted.fetch_offset,
+        max_bytes,
+        bound,
+        at_least_one: first,
+    };
+    Admitted::Reads(range, offsets)
+}
+
+/// Reads what is in memory at once, and what is not on a thread that may wait for the disk, so that
+/// cold data holds up nobody else.
+pub(super) async fn read_records(
+    context: &RequestContext,
+    view: &PartitionView,
+    range: Range,
+    offsets: Told,
+) -> Read {
+    let Range {
+        offset,
+        max_bytes,
+        bound,
+        at_least_one,
+    } = range;
+    let mut read = view
+        .reader
+        .read_cached(offset, max_bytes, bound, at_least_one);
+    if let Ok(None) = read {
+        let reader = view.reader.clone();
+        let cold = move || reader.read(offset, max_bytes, bound, at_least_one);
+        read = context.node().blocking.run(cold).await.map(Some);
+    }
+    match read {
+        Ok(read) => Read {
+            records: read.unwrap_or_default().records,
+            offsets,
+            ..Read::default()
+        },
+        Err(error) => {
+            tracing::warn!(topic = &*view.topic, partition = view.partition, %error, "a read failed");
+            Read {
+                error: Some(lookup::log_error(&error)),
+                offsets,
+                ..Read::default()
+            }
+        }
+    }
+}
