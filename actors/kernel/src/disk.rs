@@ -9,8 +9,10 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod gather;
 mod real;
 
+pub use gather::GatheringDisk;
 pub use real::RealDisk;
 
 /// A shared disk, as it is passed around.
@@ -31,6 +33,13 @@ pub enum OpenMode {
 
 /// A lock that holds until it is dropped.
 pub trait DirLock: Send + Sync + Debug {}
+
+/// A file system as a whole, from the moment this was opened.
+pub trait DiskTree: Send + Sync + Debug {
+    /// Makes everything durable that was written to the file system: bytes, lengths and names.
+    /// Fails if anything since this was opened could not be written.
+    fn sync_all(&self) -> io::Result<()>;
+}
 
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +66,10 @@ pub trait Disk: Send + Sync + Debug + 'static {
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in this directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// The file system that holds `path`; `None` if it can only be synced file by file.
+    fn tree(&self, _path: &Path) -> io::Result<Option<Arc<dyn DiskTree>>> {
+        Ok(None)
+    }
     /// Whether something is at `path`.
     fn exists(&self, path: &Path) -> bool;
     /// Bytes free and bytes in all on the file system that holds `path`.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use odeon_kernel::clock::SharedClock;
-use odeon_kernel::disk::{DiskFile, SharedDisk};
+use odeon_kernel::disk::{DiskFile, GatheringDisk, SharedDisk};
 use odeon_kernel::rng::Rng;
 use odeon_model::{NodeId, TopicPartition, Uuid};
 
@@ -58,6 +58,8 @@ struct DeadFolder {
 #[derive(Debug)]
 pub struct LogManager {
     disk: SharedDisk,
+    /// The same disk: where a start or a stop holds back syncs.
+    gather: GatheringDisk,
     clock: SharedClock,
     rng: Arc<Rng>,
     cache: Arc<FileCache>,
@@ -82,13 +84,15 @@ impl LogManager {
         clock: SharedClock,
         rng: Arc<Rng>,
     ) -> Result<Self> {
+        let gather = GatheringDisk::new(disk);
+        let disk: SharedDisk = Arc::new(gather.clone());
         let mut dirs: Vec<Dir> = Vec::with_capacity(config.dirs.len());
         for path in &config.dirs {
             let dir = match open_dir(&disk, &rng, &config, path) {
                 Err(error @ LogError::Io { .. }) => {
                     let state = Arc::new(DirState::new(disk.clone(), path.clone(), Uuid::ZERO));
                     state.fail(&error.to_string());
-                    Dir::new(state, false, None)
+                    Dir::new(state, false, None, None)
                 }
                 other => other?,
             };
@@ -111,6 +115,7 @@ impl LogManager {
             changes: Mutex::default(),
             dead: Mutex::default(),
             disk,
+            gather,
             clock,
             rng,
         };

@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{DirEntry, DirLock, Disk, DiskFile, OpenMode};
+use super::{DirEntry, DirLock, Disk, DiskFile, DiskTree, OpenMode};
 
 /// The operating system's file systems.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,6 +68,10 @@ impl Disk for RealDisk {
         File::open(path)?.sync_all()
     }
 
+    fn tree(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskTree>>> {
+        Ok(Some(Arc::new(RealTree(File::open(path)?))))
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }
@@ -92,6 +96,16 @@ impl Disk for RealDisk {
 struct RealLock(#[expect(dead_code, reason = "held open: closing it releases the lock")] File);
 
 impl DirLock for RealLock {}
+
+#[derive(Debug)]
+struct RealTree(File);
+
+impl DiskTree for RealTree {
+    // Linux tells each opened file of the failures since it was opened.
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.0)?)
+    }
+}
 
 #[derive(Debug)]
 struct RealFile(File);

@@ -57,8 +57,8 @@ impl LogManager {
             let mine = logs
                 .iter()
                 .filter(|log| Arc::ptr_eq(log.directory(), &dir.state));
-            let closed = mine.into_iter().try_for_each(Log::close);
-            let outcome = closed
+            let outcome = self
+                .close_together(dir, mine)
                 .and_then(|()| self.checkpoint_dir(dir))
                 .and_then(|()| {
                     if !lock(&dir.failed).is_empty() {
@@ -76,5 +76,17 @@ impl LogManager {
             }
         }
         clean
+    }
+
+    /// Closes logs; when this returns they are on disk, all by a few syncs.
+    fn close_together<'a>(&self, dir: &Dir, mut logs: impl Iterator<Item = &'a Log>) -> Result<()> {
+        self.gather.hold(dir.tree.as_deref());
+        let closed = logs.try_for_each(|log| {
+            log.close()?;
+            log.shared.save_epochs()
+        });
+        let settled = self.gather.settle(dir.tree.as_deref());
+        closed?;
+        settled.at("syncing", dir.state.path())
     }
 }

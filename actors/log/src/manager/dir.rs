@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use odeon_kernel::disk::{DirLock, SharedDisk};
+use odeon_kernel::disk::{DirLock, DiskTree, SharedDisk};
 use odeon_kernel::rng::Rng;
 use odeon_model::{TopicPartition, Uuid};
 
@@ -22,14 +22,22 @@ pub(super) struct Dir {
     pub(super) failed: Mutex<HashSet<TopicPartition>>,
     #[expect(dead_code, reason = "held until the manager is dropped")]
     pub(super) lock: Option<Box<dyn DirLock>>,
+    /// To sync all of it at once.
+    pub(super) tree: Option<Arc<dyn DiskTree>>,
 }
 
 impl Dir {
-    pub(super) fn new(state: Arc<DirState>, clean: bool, lock: Option<Box<dyn DirLock>>) -> Self {
+    pub(super) fn new(
+        state: Arc<DirState>,
+        clean: bool,
+        lock: Option<Box<dyn DirLock>>,
+        tree: Option<Arc<dyn DiskTree>>,
+    ) -> Self {
         Self {
             state,
             clean,
             lock,
+            tree,
             failed: Mutex::default(),
         }
     }
@@ -83,7 +91,8 @@ pub(super) fn open_dir(
     let state = Arc::new(DirState::new(disk.clone(), path.to_owned(), directory_id));
     // With a checkpoint damaged everything must be read, whatever the mark says.
     let clean = state.checkpoints.load()? && clean;
-    Ok(Dir::new(state, clean, Some(lock)))
+    let tree = disk.tree(path).at("opening", path)?;
+    Ok(Dir::new(state, clean, Some(lock), tree))
 }
 
 /// Makes a directory and its missing parents, each of them known to its parent for good.

@@ -50,6 +50,17 @@ impl LogManager {
 
     fn load_dir(&self, dir: &Dir, summary: &mut LoadSummary) -> Result<()> {
         let root = dir.state.path();
+        self.gather.hold(dir.tree.as_deref());
+        let loaded = self.load_logs(dir, summary);
+        let settled = self.gather.settle(dir.tree.as_deref());
+        loaded?;
+        settled.at("syncing", root)?;
+        // Before anyone appends: no entry may claim more than was found.
+        self.checkpoint_dir(dir)
+    }
+
+    fn load_logs(&self, dir: &Dir, summary: &mut LoadSummary) -> Result<()> {
+        let root = dir.state.path();
         for entry in self.disk.read_dir(root).at("listing", root)? {
             if !entry.is_dir {
                 continue;
@@ -87,8 +98,7 @@ impl LogManager {
                 }
             }
         }
-        // Before anyone appends: no entry may claim more than was found.
-        self.checkpoint_dir(dir)
+        Ok(())
     }
 
     fn load_one(
