@@ -26,8 +26,8 @@ pub use message::{
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
     ConfigAlteration, ConfigOperation, ConfigResult, Election, ElectionResult, FeatureUpdate,
     FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,
-    PartitionAlteration, ProducerIdBlock, Refusal, TopicCreation, TopicRef, TopicResult,
-    UpdateType,
+    PartitionAlteration, ProducerIdBlock, Refusal, TopicCreation, TopicOrigin, TopicRef,
+    TopicResult, UpdateType,
 };
 pub use state::{
     AlterConfigPolicy, ControllerSettings, CreateTopicPolicy, MAX_PARTITIONS_PER_REQUEST,

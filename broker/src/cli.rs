@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use odeon_client::{Client, ClientConfig, parse_addresses};
 
 mod consume;
+mod dump_log;
 mod failure;
 mod format;
 mod group;
@@ -65,6 +66,8 @@ enum Command {
     /// List, describe and delete groups, and set their offsets.
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Show and check what is in the files of partitions.
+    DumpLog(dump_log::DumpLogArgs),
 }
 
 /// How to reach the cluster, for all client commands.
@@ -138,6 +141,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Produce(args) => Box::pin(produce::run(args)).await,
         Command::Consume(args) => Box::pin(consume::run(args)).await,
         Command::Group(command) => interruptible(group::run(command)).await,
+        Command::DumpLog(args) => dump_log::run(&args),
     }
 }
 

@@ -34,8 +34,11 @@ use odeon_model::Uuid;
 use odeon_model::config::BrokerConfig;
 use odeon_quorum::StartError;
 
+mod adopt;
 mod open;
 mod tree;
+
+pub use adopt::{AdoptError, AdoptedTopic, TopicAdoption};
 
 /// How long a node waits for its quorum and its registration.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -45,6 +48,8 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 pub struct NodeOptions {
     /// The settings, from a `server.properties` or the defaults.
     pub config: BrokerConfig,
+    /// Whether clients are served; without, no socket is opened.
+    pub serves: bool,
     /// Where the console listens; `None` for no console.
     pub console: Option<(String, u16)>,
     /// Whether every request is logged, for finding out what a client asks.
@@ -58,6 +63,7 @@ impl NodeOptions {
     pub fn new(config: BrokerConfig) -> Self {
         Self {
             config,
+            serves: true,
             console: None,
             request_log: false,
             authorizer: Arc::new(AllowAll),
@@ -109,6 +115,8 @@ pub struct Node {
     console: Option<SocketAddr>,
     data_dirs: Vec<PathBuf>,
     status: Watch<BrokerStatus>,
+    disk: SharedDisk,
+    rng: Arc<Rng>,
     system: SystemRuntime,
 }
 
@@ -157,7 +165,11 @@ impl Node {
         let config = Arc::new(options.config);
         let data_dirs: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
         open::check_supported(&config)?;
-        let bound = open::bind(&config).await?;
+        let bound = if options.serves {
+            open::bind(&config).await?
+        } else {
+            Vec::new()
+        };
         let console = match &options.console {
             Some((host, port)) => Some(open::bind_one("console", host, *port).await?),
             None => None,
@@ -212,6 +224,8 @@ impl Node {
             console: grown.console,
             data_dirs,
             status: grown.status,
+            disk,
+            rng,
             system,
         };
         node.until_ready(&clock).await?;

@@ -12,7 +12,7 @@ use odeon_tests::process::{NodeProcess, binary};
 use serde_json::Value;
 
 /// Runs the binary to its end with this input.
-fn odeon(arguments: &[&str], input: &str) -> Output {
+pub fn odeon(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(binary())
         .args(arguments)
         .env_remove("RUST_LOG")

@@ -10,6 +10,7 @@
     reason = "nothing is reached from outside a test binary"
 )]
 
+mod adopt;
 mod cli;
 mod crash;
 mod gateway;

@@ -170,6 +170,18 @@ pub enum LogError {
         /// Which one.
         partition: TopicPartition,
     },
+    /// A file that is no part of a log.
+    #[error("{} is no file of a partition", path.display())]
+    UnknownFile {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// There is such a log already.
+    #[error("there is a log of {partition} already")]
+    Exists {
+        /// Which one.
+        partition: TopicPartition,
+    },
     /// All log directories are offline.
     #[error("no log directory is online")]
     NoDirectory,

@@ -21,14 +21,17 @@ use crate::dir::DirState;
 use crate::error::{At, LogError, Result};
 use crate::files::{FileCache, Folder, lock, read, write};
 use crate::log::Log;
-use crate::names::{deleted_dir_name, dir_name, is_legal_topic};
+use crate::names::{dir_name, is_legal_topic};
 use crate::recovery::Recovered;
 use crate::segment::Place;
 
+mod adopting;
 mod closing;
 mod dir;
 mod loading;
+mod retiring;
 
+pub use adopting::{Adopted, Adoption};
 use dir::{Dir, open_dir};
 pub use loading::LoadSummary;
 
@@ -201,7 +204,7 @@ impl LogManager {
         }
         let _one_at_a_time = lock(&self.changes);
         if let Some(log) = self.get(partition) {
-            return self.adopt(log, topic_id, config);
+            return self.confirm(log, topic_id, config);
         }
         if let Some(dir) = self
             .dirs
@@ -228,7 +231,8 @@ impl LogManager {
         Ok(log)
     }
 
-    fn adopt(&self, log: Log, topic_id: Uuid, config: LogConfig) -> Result<Log> {
+    /// Sees to it that a log that is there is the topic's.
+    fn confirm(&self, log: Log, topic_id: Uuid, config: LogConfig) -> Result<Log> {
         let found = log.topic_id();
         if found.is_zero() {
             let folder = log.folder();
@@ -259,64 +263,6 @@ impl LogManager {
         online
             .min_by_key(|dir| dir.state.logs())
             .ok_or(LogError::NoDirectory)
-    }
-
-    /// Takes a log away: its folder is renamed, its writer and readers get `Closed`, and the files go
-    /// with a later [`LogManager::run_deletions`].
-    ///
-    /// # Errors
-    /// `NoSuchLog`; `Offline`; `Io`, which takes the directory offline.
-    pub fn delete(&self, partition: &TopicPartition) -> Result<()> {
-        let _one_at_a_time = lock(&self.changes);
-        let missing = || LogError::NoSuchLog {
-            partition: partition.clone(),
-        };
-        let log = self.get(partition).ok_or_else(missing)?;
-        log.shared.dir.check()?;
-        log.mark_closed();
-        let dir = log.directory().clone();
-        let from = log.folder();
-        let to = dir
-            .path()
-            .join(deleted_dir_name(partition, self.rng.bytes16()));
-        let moved = self
-            .disk
-            .rename(&from, &to)
-            .at("renaming", &from)
-            .and_then(|()| {
-                log.shared.place.folder.moved_to(to.clone());
-                self.disk.sync_dir(dir.path()).at("syncing", dir.path())
-            });
-        log.shared.judge(moved)?;
-        write(&self.logs).remove(partition);
-        dir.count_log(-1);
-        log.shared.judge(dir.checkpoints.forget(partition))?;
-        let delay_ms = log.config().file_delete_delay_ms.max(0).unsigned_abs();
-        let due = self.clock.monotonic() + Duration::from_millis(delay_ms);
-        lock(&self.dead).push(DeadFolder { dir, path: to, due });
-        Ok(())
-    }
-
-    /// Removes the folders of deleted logs whose delay has passed. How many.
-    pub fn run_deletions(&self) -> usize {
-        let now = self.clock.monotonic();
-        let (due, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut *lock(&self.dead))
-            .into_iter()
-            .partition(|dead| dead.due <= now);
-        lock(&self.dead).extend(waiting);
-        for dead in due.iter().filter(|dead| !dead.dir.is_offline()) {
-            let removed = self
-                .disk
-                .remove_dir_all(&dead.path)
-                .at("removing", &dead.path);
-            match removed {
-                Err(LogError::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => dead.dir.judge(&error),
-                Ok(()) => {}
-            }
-        }
-        due.len()
     }
 
     /// Bytes free and in all on the file system of a directory; `None` when it is offline or does not

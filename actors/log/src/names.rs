@@ -3,6 +3,7 @@
 //! ```text
 //! TOPIC-PARTITION/                       a partition
 //! TOPIC-PARTITION.<32 hex>-delete/       a deleted one, removed later
+//! TOPIC-PARTITION.<32 hex>-stray/        one that no topic of the cluster claims, kept
 //!   %020d.log .index .timeindex .txnindex   a segment and its indexes, named by its base offset
 //!   %020d.snapshot                       the producer state just before that offset
 //!   *.deleted                            removed, and soon gone
@@ -20,6 +21,7 @@ pub(crate) const DELETED: &str = ".deleted";
 pub(crate) const CLEANED: &str = ".cleaned";
 pub(crate) const SWAP: &str = ".swap";
 pub(crate) const DELETE_DIR: &str = "-delete";
+pub(crate) const STRAY_DIR: &str = "-stray";
 
 /// `%020d` and a suffix.
 pub(crate) fn file_name(offset: Offset, suffix: &str) -> String {
@@ -38,10 +40,11 @@ pub(crate) fn dir_name(partition: &TopicPartition) -> String {
     format!("{}-{}", partition.topic, partition.partition)
 }
 
-/// The folder of a deleted partition; names longer than 255 bytes lose the end of the topic.
-pub(crate) fn deleted_dir_name(partition: &TopicPartition, id: [u8; 16]) -> String {
+/// The folder of a partition that is not served any more, [`DELETE_DIR`] or [`STRAY_DIR`]; names
+/// longer than 255 bytes lose the end of the topic.
+pub(crate) fn retired_dir_name(partition: &TopicPartition, id: [u8; 16], suffix: &str) -> String {
     let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let tail = format!("-{}.{hex}{DELETE_DIR}", partition.partition);
+    let tail = format!("-{}.{hex}{suffix}", partition.partition);
     let mut topic: String = partition.topic.to_string();
     topic.truncate(255 - tail.len());
     topic + &tail
@@ -55,6 +58,13 @@ pub(crate) fn parse_dir_name(name: &str) -> Option<TopicPartition> {
         return None;
     }
     Some(TopicPartition::new(topic, partition.parse().ok()?))
+}
+
+/// The partition whose folder became this one when it went astray.
+pub(crate) fn parse_stray_dir_name(name: &str) -> Option<TopicPartition> {
+    let (plain, id) = name.strip_suffix(STRAY_DIR)?.rsplit_once('.')?;
+    let is_id = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    parse_dir_name(plain).filter(|_| is_id)
 }
 
 /// Kafka's rule for topic names, which also keeps a name from leaving its directory.
@@ -82,8 +92,13 @@ mod tests {
             parse_dir_name(&dir_name(&partition)),
             Some(partition.clone())
         );
-        let deleted = deleted_dir_name(&partition, [1; 16]);
+        let deleted = retired_dir_name(&partition, [1; 16], DELETE_DIR);
         assert_eq!(parse_dir_name(&deleted), None);
+        let stray = retired_dir_name(&partition, [0xab; 16], STRAY_DIR);
+        assert_eq!(parse_dir_name(&stray), None);
+        assert_eq!(parse_stray_dir_name(&stray), Some(partition));
+        assert_eq!(parse_stray_dir_name("a-1.xyz-stray"), None);
+        assert_eq!(parse_stray_dir_name(&deleted), None);
         for other in ["x", "-1", "../x-1", "x-", "x-99999999999", "a/b-1"] {
             assert_eq!(parse_dir_name(other), None, "{other}");
         }
@@ -92,6 +107,7 @@ mod tests {
     #[test]
     fn a_long_topics_deleted_folder_still_fits_a_file_name() {
         let partition = TopicPartition::new("t".repeat(249), 12345);
-        assert_eq!(deleted_dir_name(&partition, [0xab; 16]).len(), 255);
+        let name = retired_dir_name(&partition, [0xab; 16], DELETE_DIR);
+        assert_eq!(name.len(), 255);
     }
 }

@@ -23,9 +23,11 @@ use crate::scan::scan;
 use crate::segment::{Place, Segment};
 
 mod producers;
+mod remake;
 mod tidy;
 
 pub(crate) use producers::{Rebuilt, rebuild_producers};
+pub(crate) use remake::remake;
 use tidy::{offset_of, tidy};
 
 /// What is known of a log from outside its folder.

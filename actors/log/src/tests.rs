@@ -1,8 +1,10 @@
 //! The log as its users see it, on a real disk.
 
+mod adopt;
 mod append;
 mod damage;
 mod directories;
+mod dump;
 mod faulty;
 mod interop;
 mod model;

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use odeon_kernel::supervisor::{AddChildError, SupervisorHandle};
 use odeon_kernel::{Blocking, SharedClock, TaskGuard, View, Watch};
-use odeon_log::{Log, LogConfig, LogError, LogManager};
+use odeon_log::{LogError, LogManager};
 use odeon_metadata::{Endpoint, MetadataImage};
 use odeon_model::config::{BrokerConfig, ConfigMap};
 use odeon_model::{BrokerEpoch, LeaderEpoch, NodeId, TopicId, TopicPartition, Uuid};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::reconcile::{Action, actions};
+use super::logs::{open, set_aside};
+use super::reconcile::{Action, actions, is_stray};
 use super::session::Session;
 use crate::controller::ControllerHandle;
 use crate::coordinators::GroupRouter;
@@ -97,6 +98,8 @@ pub struct BrokerState {
     acted_on: Arc<MetadataImage>,
     /// Partitions that could not be led.
     unled: Vec<Action>,
+    /// Whether the logs that were found at the start have been compared with the image.
+    sorted_out: bool,
     _watching: TaskGuard<()>,
     _session: TaskGuard<()>,
 }
@@ -123,6 +126,7 @@ impl Actor for BrokerActor {
             arguments,
             acted_on,
             unled: Vec::new(),
+            sorted_out: false,
             _watching: watching,
             _session: session,
         })
@@ -157,6 +161,9 @@ impl BrokerState {
         if !registered {
             return;
         }
+        if !std::mem::replace(&mut self.sorted_out, true) {
+            self.set_strays_aside(&image).await;
+        }
         let again = std::mem::take(&mut self.unled).into_iter();
         let again: Vec<Action> = again
             .filter(|action| self.is_wanted(&image, action))
@@ -169,6 +176,22 @@ impl BrokerState {
             self.act(&image, action).await;
         }
         self.acted_on = image;
+    }
+
+    /// Renames the folders of logs that no partition of this node claims, and keeps them: as Kafka,
+    /// a broker never deletes what nobody told it to delete.
+    async fn set_strays_aside(&self, image: &MetadataImage) {
+        for log in self.arguments.logs.logs() {
+            let (name, topic_id) = (log.partition(), log.topic_id());
+            if is_stray(self.arguments.node_id, image, name, topic_id) {
+                self.stop(name, topic_id).await;
+                let (logs, partition) = (self.arguments.logs.clone(), name.clone());
+                let moved = move || set_aside(&logs, &partition, topic_id);
+                if let Err(error) = self.arguments.blocking.run(moved).await {
+                    tracing::error!(partition = %name, %error, "a stray log stays where it is");
+                }
+            }
+        }
     }
 
     /// Whether a partition that could not be led shall still be led in that epoch.
@@ -345,23 +368,5 @@ impl BrokerState {
                 route.leader.configure(config.clone());
             }
         }
-    }
-}
-
-/// The log of a partition, created if it is missing. A folder that a deleted topic of the same name
-/// left behind is moved out of the way first.
-fn open(
-    logs: &LogManager,
-    partition: &TopicPartition,
-    topic_id: TopicId,
-    settings: LogConfig,
-) -> Result<Log, LogError> {
-    match logs.create(partition, topic_id, settings.clone()) {
-        Err(LogError::WrongTopicId { found, .. }) => {
-            tracing::warn!(%partition, %found, "the log of an older topic of this name is deleted");
-            logs.delete(partition)?;
-            logs.create(partition, topic_id, settings)
-        }
-        other => other,
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use odeon_metadata::{ConfigResourceType, MetadataDelta, MetadataImage, PartitionImage};
-use odeon_model::{LeaderEpoch, NodeId, PartitionId, TopicId};
+use odeon_model::{LeaderEpoch, NodeId, PartitionId, TopicId, TopicPartition};
 
 /// One repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,24 @@ pub fn actions(node: NodeId, before: &MetadataImage, after: &MetadataImage) -> V
     }
     actions.extend(configured(&delta, after));
     actions
+}
+
+/// Whether a log that was found in a log directory belongs to no partition that `node` holds: its
+/// topic is gone, or there is another of that name. Logs without an id are known by their name.
+pub fn is_stray(
+    node: NodeId,
+    image: &MetadataImage,
+    partition: &TopicPartition,
+    topic_id: TopicId,
+) -> bool {
+    let topic = if topic_id.is_zero() {
+        image.topic(&partition.topic)
+    } else {
+        image.topic_by_id(topic_id)
+    };
+    let named = topic.filter(|topic| *topic.name == *partition.topic);
+    let held = named.and_then(|topic| topic.partition(partition.partition));
+    !held.is_some_and(|held| held.replicas.contains(&node))
 }
 
 fn partition_action(

@@ -1,10 +1,10 @@
 use odeon_metadata::{MetadataImage, MetadataRecord};
-use odeon_model::Uuid;
+use odeon_model::{TopicPartition, Uuid};
 use odeon_schema::metadata::{
     ConfigRecord, PartitionChangeRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
 };
 
-use super::reconcile::{Action, actions};
+use super::reconcile::{Action, actions, is_stray};
 
 const NODE: i32 = 1;
 const ID: Uuid = Uuid([7; 16]);
@@ -142,4 +142,19 @@ fn a_topics_settings_reach_its_leaders_and_the_brokers_settings_reach_all() {
     );
     let broker_set = apply(&before, vec![set(4, "")]);
     assert_eq!(actions(NODE, &before, &broker_set), [configure]);
+}
+
+#[test]
+fn a_log_without_a_partition_of_this_broker_is_a_stray() {
+    let image = apply(&empty(), topic(&[1], 1));
+    let stray = |name: &str, partition, id, node| {
+        is_stray(node, &image, &TopicPartition::new(name, partition), id)
+    };
+    assert!(!stray("t", 0, ID, NODE));
+    assert!(!stray("t", 0, Uuid::ZERO, NODE), "an old folder has no id");
+    assert!(stray("t", 0, Uuid([8; 16]), NODE), "an older topic's");
+    assert!(stray("u", 0, Uuid([8; 16]), NODE), "a deleted topic's");
+    assert!(stray("t", 1, ID, NODE), "no such partition");
+    assert!(stray("t", 0, ID, 2), "another broker's");
+    assert!(stray("u", 0, ID, NODE), "under another name");
 }

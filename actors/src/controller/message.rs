@@ -52,6 +52,18 @@ pub struct NewTopic {
     pub assignments: Vec<(PartitionId, Vec<NodeId>)>,
     /// Its configuration.
     pub configs: Vec<(String, Option<String>)>,
+    /// What its partitions bring with them, if their logs are there already.
+    pub origin: Option<TopicOrigin>,
+}
+
+/// What the partitions of an adopted topic were elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicOrigin {
+    /// The id that their folders say.
+    pub topic_id: TopicId,
+    /// The newest leader epoch in each partition's log, -1 for none; the first of a new leader is
+    /// the one after it.
+    pub latest_epochs: Vec<LeaderEpoch>,
 }
 
 /// How a topic that a node needs for itself is made.

@@ -46,6 +46,12 @@ impl Failure {
         self
     }
 
+    /// With what it is about in front.
+    pub(crate) fn prefix(mut self, about: &str) -> Self {
+        self.message = format!("{about}: {}", self.message);
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn code(&self) -> u8 {
         self.code

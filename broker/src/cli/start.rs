@@ -57,6 +57,24 @@ pub(super) struct StartArgs {
     json: bool,
 }
 
+/// The settings of a node that a command works on without serving clients.
+pub(super) fn node_config(
+    file: Option<PathBuf>,
+    data: Option<String>,
+    set: Vec<(String, String)>,
+) -> Result<BrokerConfig, Failure> {
+    let args = StartArgs {
+        config: file,
+        data,
+        listen: None,
+        console: None,
+        set,
+        request_log: false,
+        json: false,
+    };
+    Ok(settings(&args)?.config)
+}
+
 /// Runs a node until it is told to stop, or fails.
 pub(super) async fn run(args: StartArgs) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new()?;
@@ -125,7 +143,7 @@ fn durability(config: &BrokerConfig) -> Durability {
     TopicConfig::resolve(&ConfigMap::new(), config.layers()).durability
 }
 
-fn failed_start(error: NodeError) -> Failure {
+pub(super) fn failed_start(error: NodeError) -> Failure {
     let text = error.to_string();
     let failure = Failure::new(format!("the node cannot start: {text}"));
     match error {

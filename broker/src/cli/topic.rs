@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::{ClusterArgs, Failure, output};
 
+mod adopt;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum TopicCommand {
     /// Create topics.
@@ -19,6 +21,8 @@ pub(super) enum TopicCommand {
     Alter(AlterArgs),
     /// Delete topics and all their records.
     Delete(DeleteArgs),
+    /// Take over topics from directories of Apache Kafka.
+    Adopt(adopt::AdoptArgs),
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +125,7 @@ pub(super) async fn run(command: TopicCommand) -> Result<(), Failure> {
         TopicCommand::Describe(args) => describe(args).await,
         TopicCommand::Alter(args) => alter(args).await,
         TopicCommand::Delete(args) => delete(args).await,
+        TopicCommand::Adopt(args) => adopt::run(args).await,
     }
 }
 

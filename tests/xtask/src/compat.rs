@@ -19,7 +19,7 @@ use std::process::Command;
 
 use crate::sh::{self, Result};
 
-mod broker;
+pub(crate) mod broker;
 mod findings;
 mod suite;
 mod verdict;
@@ -143,7 +143,8 @@ fn suites(named: &[String]) -> Result<Vec<String>> {
 }
 
 /// Builds the binary and says where it is.
-fn odeon() -> Result<PathBuf> {
+/// The node's binary, built.
+pub(crate) fn odeon() -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(sh::root());
     sh::run(cargo.args(["build", "--quiet", "--package", "odeon"]))?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod adopt;
 mod codegen;
 mod compat;
 mod crash;
@@ -35,6 +36,8 @@ enum Command {
     },
     /// Run other people's clients and suites against a node, or against Apache Kafka
     Compat(compat::Arguments),
+    /// Take over directories that Apache Kafka wrote, cleanly stopped and killed
+    Adopt,
     /// Kill a node with SIGKILL under load, again and again; librdkafka judges what is left
     Crash {
         /// How often
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Wire(arguments) => wire::run(&arguments),
         Command::Records { fixtures } => records::run(fixtures),
         Command::Compat(arguments) => compat::run(&arguments),
+        Command::Adopt => adopt::run(),
         Command::Crash { kills, seed } => crash::kills(kills, seed),
         Command::Powercut { seeds } => crash::power(seeds),
         Command::Tidy => tidy::run().map_err(Into::into),

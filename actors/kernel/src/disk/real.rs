@@ -88,6 +88,13 @@ impl Disk for RealDisk {
             .write(true)
             .open(path)?;
         rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+        // Java's kind of lock, so that Apache Kafka and a node never use one directory together.
+        let refused = |error| match error {
+            Errno::ACCESS | Errno::AGAIN => io::ErrorKind::WouldBlock.into(),
+            other => io::Error::from(other),
+        };
+        rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+            .map_err(refused)?;
         Ok(Box::new(RealLock(file)))
     }
 }

@@ -12,7 +12,7 @@ use super::names::{METADATA_TOPIC, can_collide, collide, topic_name_problem};
 use super::placement::place;
 use super::{Decisions, Draft};
 use crate::controller::message::{
-    NewPartitions, NewTopic, Refusal, TopicCreation, TopicRef, TopicResult,
+    NewPartitions, NewTopic, Refusal, TopicCreation, TopicOrigin, TopicRef, TopicResult,
 };
 
 /// The most partitions that one request may create.
@@ -86,7 +86,7 @@ impl Decisions {
         check_name(&draft.image, &topic.name)?;
         let overrides = self.check_topic_configs(&draft.image, topic)?;
         let replicas = self.assign(&draft.image, topic)?;
-        let partitions = new_partitions(&draft.image, &replicas)?;
+        let mut partitions = new_partitions(&draft.image, &replicas)?;
         let num_partitions = i32::try_from(replicas.len()).unwrap_or(i32::MAX);
         let replication_factor = replicas.first().map_or(0, Vec::len);
         let replication_factor = i16::try_from(replication_factor).unwrap_or(i16::MAX);
@@ -95,7 +95,16 @@ impl Decisions {
                 .check(topic, num_partitions, replication_factor)
                 .map_err(|reason| Refusal::new(ErrorCode::PolicyViolation, reason))?;
         }
-        let topic_id = self.new_topic_id(&draft.image);
+        let topic_id = match &topic.origin {
+            Some(origin) => {
+                check_origin(&draft.image, origin, partitions.len())?;
+                for (partition, latest) in partitions.iter_mut().zip(&origin.latest_epochs) {
+                    partition.leader_epoch = latest.saturating_add(1).max(0);
+                }
+                origin.topic_id
+            }
+            None => self.new_topic_id(&draft.image),
+        };
         draft.push(TopicRecord {
             name: topic.name.clone(),
             topic_id,
@@ -341,6 +350,28 @@ impl Decisions {
         }
         Ok(())
     }
+}
+
+/// The id of an adopted topic must be free, and there must be a partition for each of its logs.
+fn check_origin(
+    image: &MetadataImage,
+    origin: &TopicOrigin,
+    partitions: usize,
+) -> Result<(), Refusal> {
+    let id = origin.topic_id;
+    if id.is_zero() || id == Uuid::ONE {
+        let message = format!("A topic cannot have the id {id}.");
+        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    }
+    if let Some(other) = image.topic_by_id(id) {
+        let message = format!("Topic '{}' has the id {id}.", other.name);
+        return Err(Refusal::new(ErrorCode::TopicAlreadyExists, message));
+    }
+    if origin.latest_epochs.len() != partitions {
+        let message = "Each partition of an adopted topic brings its log.";
+        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    }
+    Ok(())
 }
 
 /// The names that occur more than once.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::controller::{CreateTopicPolicy, check_topic_name, topic_name_problem};
+use crate::controller::{CreateTopicPolicy, TopicOrigin, check_topic_name, topic_name_problem};
 
 fn topic(name: &str, num_partitions: i32, replication_factor: i16) -> NewTopic {
     NewTopic {
@@ -22,6 +22,36 @@ fn a_topic_gets_the_defaults_that_hold() {
     if changed.error.is_none() {
         assert_eq!(cluster.create(topic("u", -1, -1)).num_partitions, 5);
     }
+}
+
+#[test]
+fn an_adopted_topic_keeps_its_id_and_goes_on_above_its_epochs() {
+    let mut cluster = Cluster::of(1);
+    let adopted = |name: &str, id: u8, latest_epochs: &[i32]| NewTopic {
+        origin: Some(TopicOrigin {
+            topic_id: Uuid([id; 16]),
+            latest_epochs: latest_epochs.to_vec(),
+        }),
+        ..topic(name, 3, 1)
+    };
+    let created = cluster.create(adopted("t", 9, &[-1, 0, 41]));
+    assert_eq!(created.topic_id, Uuid([9; 16]));
+    let image = cluster.image.topic("t").unwrap();
+    let epochs: Vec<_> = (0..3)
+        .map(|index| image.partition(index).unwrap().leader_epoch)
+        .collect();
+    assert_eq!(epochs, [0, 1, 42]);
+    let refused = |cluster: &mut Cluster, topic| cluster.create(topic).error;
+    let twin = adopted("u", 9, &[0, 0, 0]);
+    assert_eq!(
+        refused(&mut cluster, twin),
+        ErrorCode::TopicAlreadyExists,
+        "the id is taken"
+    );
+    let short = adopted("u", 8, &[0]);
+    assert_eq!(refused(&mut cluster, short), ErrorCode::InvalidRequest);
+    let no_id = adopted("u", 0, &[0, 0, 0]);
+    assert_eq!(refused(&mut cluster, no_id), ErrorCode::InvalidRequest);
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
             .into_iter()
             .map(|config| (config.name, config.value))
             .collect(),
+        origin: None,
     }
 }
 

@@ -49,9 +49,20 @@ impl Broker {
 
     /// A new node of ours in a fresh directory, with its request log on.
     pub(crate) fn odeon(binary: &Path, home: &Path, suite: &str) -> Result<Self> {
+        Self::odeon_on(binary, home, suite, None)
+    }
+
+    /// The same on data that is there already.
+    pub(crate) fn odeon_on(
+        binary: &Path,
+        home: &Path,
+        suite: &str,
+        data: Option<&Path>,
+    ) -> Result<Self> {
         let folder = fresh(&home.join(format!("node-{suite}")))?;
         let ports = free_ports()?;
-        let config = write_config(&folder, ports, ODEON_ONLY)?;
+        let more = data.map_or_else(String::new, |data| format!("log.dirs={}\n", data.display()));
+        let config = write_config(&folder, ports, &more)?;
         let log = folder.join("node.log");
         let mut command = Command::new(binary);
         command.args(["start", "--json", "--request-log", "--console", "off"]);
@@ -66,7 +77,7 @@ impl Broker {
         let broker = Self {
             bootstrap: format!("127.0.0.1:{}", ports[0]),
             name: "Odeon",
-            data: Some(folder.join("data")),
+            data: Some(data.map_or_else(|| folder.join("data"), Path::to_owned)),
             log: Some(log.clone()),
             environment: Vec::new(),
             child: Some(child),
@@ -157,6 +168,11 @@ impl Broker {
         Some(format!("the node did not stop within {STOP_LIMIT:?}"))
     }
 
+    /// Ends the process with SIGKILL.
+    pub(crate) fn kill(self) {
+        // Dropping does it.
+    }
+
     fn wait(&self) -> Result<()> {
         let end = Instant::now() + START_LIMIT;
         while self.advertised().is_err() {
@@ -180,7 +196,7 @@ impl Drop for Broker {
 }
 
 /// Fetches Kafka's broker and tools through Maven, unless they are there.
-fn kafka_jars(home: &Path) -> Result<PathBuf> {
+pub(crate) fn kafka_jars(home: &Path) -> Result<PathBuf> {
     let libs = home.join("kafka/libs");
     let done = libs.join(".done");
     if !done.exists() {
@@ -292,8 +308,6 @@ offsets.topic.replication.factor=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 ";
-
-const ODEON_ONLY: &str = "";
 
 /// A later line of a properties file takes the place of an earlier one.
 const SECURE: &str = "\
