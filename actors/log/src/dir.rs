@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering};
 
+use odeon_kernel::ByteBudget;
 use odeon_kernel::disk::SharedDisk;
 use odeon_model::Uuid;
 
 use crate::checkpoints::Checkpoints;
 use crate::error::{LogError, Result};
 use crate::files::lock;
+
+/// Syncs that run on a directory beside each other: more only queue in the file system's journal.
+pub(crate) const SYNCS_AT_ONCE: usize = 4;
 
 /// One of `log.dirs`.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ pub struct DirState {
     reason: Mutex<Option<String>>,
     pub(crate) ahead: Ahead,
     logs: AtomicIsize,
+    sync_slots: ByteBudget,
     pub(crate) checkpoints: Checkpoints,
 }
 
@@ -34,6 +39,7 @@ impl DirState {
             reason,
             ahead: Ahead::default(),
             logs: AtomicIsize::new(0),
+            sync_slots: ByteBudget::new(SYNCS_AT_ONCE as u64),
         }
     }
 
@@ -45,6 +51,12 @@ impl DirState {
     /// `directory.id` of its `meta.properties`; zero if it could not be read.
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// Where a [`SyncJob`](crate::SyncJob) waits for its turn: each takes 1 while it runs. Take the
+    /// job when its turn has come, and it covers what was written meanwhile.
+    pub fn sync_slots(&self) -> &ByteBudget {
+        &self.sync_slots
     }
 
     /// The logs in it.

@@ -87,6 +87,8 @@ struct State<E> {
     pending: Vec<E>,
     /// Nothing may reach the file yet.
     rebuilding: bool,
+    /// The file holds what was not synced.
+    dirty: bool,
 }
 
 /// One index file.
@@ -105,6 +107,7 @@ impl<E: Entry> IndexFile<E> {
                 stored: None,
                 pending: Vec::new(),
                 rebuilding: false,
+                dirty: false,
             }),
         }
     }
@@ -118,13 +121,15 @@ impl<E: Entry> IndexFile<E> {
         let mut state = write(&self.state);
         let file = self.slot.create()?;
         let path = self.slot.path();
-        if file.len().at("measuring", &path)? > 0 {
+        let dirty = file.len().at("measuring", &path)? > 0;
+        if dirty {
             file.set_len(0).at("emptying", &path)?;
         }
         *state = State {
             stored: Some(0),
             pending: Vec::new(),
             rebuilding: false,
+            dirty,
         };
         Ok(())
     }
@@ -135,6 +140,7 @@ impl<E: Entry> IndexFile<E> {
             stored: Some(0),
             pending: Vec::new(),
             rebuilding: true,
+            dirty: true,
         };
     }
 
@@ -168,6 +174,8 @@ impl<E: Entry> IndexFile<E> {
             stored,
             pending: Vec::new(),
             rebuilding: false,
+            // Even one that was right already may be right in the cache only.
+            dirty: true,
         };
         Ok(())
     }
@@ -218,10 +226,12 @@ impl<E: Entry> IndexFile<E> {
             .at("writing", &self.slot.path())?;
         state.stored = Some(stored + state.pending.len() as u64);
         state.pending.clear();
+        state.dirty = true;
         Ok(())
     }
 
-    /// Writes everything and cuts the file to its exact size, then syncs it if asked to.
+    /// Writes everything and cuts the file to its exact size, then syncs it if asked to and if it
+    /// changed since it was synced.
     pub(crate) fn seal(&self, sync: bool) -> Result<()> {
         self.flush()?;
         let stored = self.stored()?;
@@ -229,12 +239,17 @@ impl<E: Entry> IndexFile<E> {
         let len = stored * E::SIZE as u64;
         if file.len().at("measuring", &path)? != len {
             file.set_len(len).at("trimming", &path)?;
+            write(&self.state).dirty = true;
         }
-        if sync {
-            file.sync_data().at("syncing", &path)
-        } else {
-            Ok(())
+        // What is written meanwhile is dirty again.
+        if sync && std::mem::take(&mut write(&self.state).dirty) {
+            let synced = file.sync_data().at("syncing", &path);
+            if synced.is_err() {
+                write(&self.state).dirty = true;
+            }
+            return synced;
         }
+        Ok(())
     }
 
     /// The last entry for which `holds` is true; it must be true for a prefix of the entries.

@@ -256,7 +256,8 @@ impl Log {
             unsynced.folder = true;
         }
         if let Some(active) = segments.last().filter(|_| core.touched) {
-            active.seal(true)?;
+            active.seal(false)?;
+            unsynced.sealed.push(active.clone());
         }
         if unsynced.is_empty() {
             // Nothing was ever written: an empty folder that gets lost is made again.

@@ -145,7 +145,8 @@ impl LogWriter {
         Ok(!self.core()?.unsynced.is_empty())
     }
 
-    /// Publishes a finished job and returns the offset up to which the log is durable.
+    /// Publishes a finished job and returns the offset up to which the log is on disk, whatever its
+    /// mode.
     ///
     /// # Errors
     /// `Fenced`: a newer writer will sync again. The job's own error; the directory is offline then.
@@ -157,10 +158,10 @@ impl LogWriter {
         match &core.syncing {
             Some((ticket, _)) if *ticket == done.ticket => core.syncing = None,
             // Truncated meanwhile: its target is meaningless.
-            _ => return Ok(view.flushed()),
+            _ => return Ok(view.recovery_point()),
         }
         view.recovery_point.fetch_max(done.target, Ordering::AcqRel);
         view.flushed.fetch_max(done.target, Ordering::AcqRel);
-        Ok(view.flushed())
+        Ok(view.recovery_point())
     }
 }
