@@ -1,6 +1,6 @@
 //! The coordinators of a node: which run here, and the log each of them keeps its state in.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -25,7 +25,7 @@ const CHUNK_BYTES: usize = 4 << 20;
 pub struct GroupRouter {
     coordinators: DashMap<PartitionId, GroupHandle>,
     supervisor: SupervisorHandle,
-    config: GroupConfig,
+    config: RwLock<GroupConfig>,
     clock: SharedClock,
     rng: Arc<Rng>,
 }
@@ -41,15 +41,35 @@ impl GroupRouter {
         Self {
             coordinators: DashMap::new(),
             supervisor,
-            config,
+            config: RwLock::new(config),
             clock,
             rng,
         }
     }
 
-    /// The settings that all coordinators obey.
-    pub fn config(&self) -> &GroupConfig {
-        &self.config
+    /// The settings that all coordinators obey now.
+    pub fn config(&self) -> GroupConfig {
+        self.config
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes over a changed `max.message.bytes` of `__consumer_offsets`. All else that coordinators
+    /// obey is fixed at the start, as in Kafka.
+    pub(crate) fn set_max_batch_bytes(&self, bytes: i32) {
+        let bytes = usize::try_from(bytes).unwrap_or(0);
+        let config = {
+            let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
+            if config.max_batch_bytes == bytes {
+                return;
+            }
+            config.max_batch_bytes = bytes;
+            config.clone()
+        };
+        for entry in &self.coordinators {
+            entry.value().configure(config.clone());
+        }
     }
 
     /// The coordinator of a group.
@@ -99,7 +119,7 @@ impl GroupRouter {
             log: Arc::new(LeaderLog(route)),
             clock: self.clock.clone(),
             rng: self.rng.clone(),
-            config: self.config.clone(),
+            config: self.config(),
         });
         match self.supervisor.add_child(spec).await {
             Ok(_) => {

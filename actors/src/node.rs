@@ -64,6 +64,16 @@ impl NodeHandle {
         Self(Arc::new(parts))
     }
 
+    /// One of this broker's settings that are numbers, as it holds now.
+    pub fn broker_number(&self, name: &str) -> Option<i64> {
+        self.broker_text(name)?.parse().ok()
+    }
+
+    /// One of this broker's settings as text, as it holds now.
+    pub fn broker_text(&self, name: &str) -> Option<String> {
+        settings::broker_setting(&self.image.get(), self.node_id, &self.properties, name)
+    }
+
     /// A topic's settings as they hold on this node now.
     pub fn topic_config(&self, topic: &str) -> TopicConfig {
         settings::topic_config(&self.image.get(), self.node_id, &self.properties, topic)

@@ -41,6 +41,23 @@ pub fn topic_config(
     TopicConfig::resolve(&overrides, layers)
 }
 
+/// One of the broker's settings as text, as it holds on `node` now; none if it is not set and has no
+/// default.
+pub fn broker_setting(
+    image: &MetadataImage,
+    node: NodeId,
+    statics: &ConfigMap,
+    name: &str,
+) -> Option<String> {
+    let (dynamic_broker, dynamic_default) = dynamic_layers(image, node);
+    let layers = BrokerLayers {
+        dynamic_broker: &dynamic_broker,
+        dynamic_default: &dynamic_default,
+        statics,
+    };
+    layers.value(name).map(|value| value.to_string())
+}
+
 /// What the log needs of a topic's settings.
 pub fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig {
     let size = |bytes: i32| u32::try_from(bytes).unwrap_or(0);

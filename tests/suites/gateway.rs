@@ -11,6 +11,7 @@
 
 mod authorization;
 mod connections;
+mod dynamic;
 mod fetch;
 mod hostile;
 mod produce;

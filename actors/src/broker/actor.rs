@@ -20,7 +20,7 @@ use crate::coordinators::GroupRouter;
 use crate::node::OFFSETS_TOPIC;
 use crate::partition::leader::{LeaderArguments, child};
 use crate::partition::{PartitionView, Route, RoutingTable};
-use crate::settings::{log_config, topic_config};
+use crate::settings::{broker_setting, log_config, topic_config};
 
 /// How long a partition that could not be led waits for the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
@@ -286,9 +286,10 @@ impl BrokerState {
             properties,
             &name.topic,
         ));
-        let expiration_ms = arguments.config.logs.producer_id_expiration_ms;
+        let expiration_ms = self.producer_id_expiration_ms(image);
         let (logs, partition) = (arguments.logs.clone(), name.clone());
         let settings = log_config(&config, expiration_ms);
+        let max_batch_bytes = config.max_message_bytes;
         let log = arguments
             .blocking
             .run(move || open(&logs, &partition, topic_id, settings))
@@ -319,6 +320,7 @@ impl BrokerState {
         let route = Route { leader, view };
         arguments.routing.insert(route.clone());
         if *name.topic == *OFFSETS_TOPIC {
+            arguments.groups.set_max_batch_bytes(max_batch_bytes);
             arguments.groups.lead(name.partition, route).await;
         }
         Ok(())
@@ -356,16 +358,31 @@ impl BrokerState {
         }
     }
 
+    /// `producer.id.expiration.ms`, which may change while the broker runs.
+    fn producer_id_expiration_ms(&self, image: &MetadataImage) -> i64 {
+        let arguments = &self.arguments;
+        let (node, statics) = (arguments.node_id, &arguments.properties);
+        broker_setting(image, node, statics, "producer.id.expiration.ms")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(arguments.config.logs.producer_id_expiration_ms)
+    }
+
     fn configure(&self, image: &MetadataImage, topic: &Arc<str>, topic_id: TopicId) {
         let arguments = &self.arguments;
         let properties = &arguments.properties;
         let config = Arc::new(topic_config(image, arguments.node_id, properties, topic));
+        let expiration_ms = self.producer_id_expiration_ms(image);
+        if **topic == *OFFSETS_TOPIC {
+            arguments
+                .groups
+                .set_max_batch_bytes(config.max_message_bytes);
+        }
         let Some(found) = image.topic_by_id(topic_id) else {
             return;
         };
         for partition in found.partitions.keys() {
             if let Some(route) = arguments.routing.get(topic_id, *partition) {
-                route.leader.configure(config.clone());
+                route.leader.configure(config.clone(), expiration_ms);
             }
         }
     }

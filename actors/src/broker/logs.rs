@@ -31,7 +31,8 @@ pub(super) fn set_aside(
         %partition,
         %topic_id,
         folder = %folder.display(),
-        "this log belongs to no partition of this broker: it is a stray, and kept; remove it by hand, or take it back with `odeon topic adopt`"
+        "no partition of this broker has this log: it is a stray, and kept; remove it by hand, or \
+         take it back with `odeon topic adopt`"
     );
     Ok(())
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use odeon_actors::broker::BrokerStatus;
+use odeon_actors::node::NodeHandle;
 use odeon_kernel::{Watch, spawn};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,12 +29,46 @@ pub struct ListenerConfig {
     pub name: Arc<str>,
     /// Its security protocol, as in `listener.security.protocol.map`.
     pub security_protocol: Arc<str>,
-    /// `max.connections`.
-    pub max_connections: usize,
-    /// `max.connections.per.ip`.
-    pub max_connections_per_ip: usize,
     /// Limits of each connection.
     pub connection: ConnectionLimits,
+}
+
+/// How many connections there may be. The settings change while the listener runs, and hold for
+/// whoever comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Limits {
+    /// `max.connections`.
+    connections: usize,
+    /// `max.connections.per.ip`.
+    per_ip: usize,
+    /// `max.connections.per.ip.overrides`: `address:count`, separated by commas.
+    overrides: String,
+}
+
+impl Limits {
+    fn now(node: &NodeHandle) -> Self {
+        let count = |name| {
+            let count = node.broker_number(name).unwrap_or(i64::MAX);
+            usize::try_from(count).unwrap_or(0)
+        };
+        Self {
+            connections: count("max.connections"),
+            per_ip: count("max.connections.per.ip"),
+            overrides: node
+                .broker_text("max.connections.per.ip.overrides")
+                .unwrap_or_default(),
+        }
+    }
+
+    /// How many connections an address may have. Overrides that name a host are not looked up.
+    fn of(&self, ip: IpAddr) -> usize {
+        let entries = self.overrides.split(',');
+        let own = entries
+            .filter_map(|entry| entry.trim().rsplit_once(':'))
+            .find(|(host, _)| host.trim_matches(['[', ']']).parse() == Ok(ip))
+            .and_then(|(_, count)| count.trim().parse().ok());
+        own.unwrap_or(self.per_ip)
+    }
 }
 
 /// A bound socket. It is bound before any actor runs, so that a taken port stops the start with a
@@ -164,9 +199,8 @@ impl Actor for Listener {
         let metrics = &state.arguments.gateway.metrics;
         let ip = address.ip();
         let from_ip = state.by_ip.get(&ip).copied().unwrap_or(0);
-        if state.connections.len() >= config.max_connections
-            || from_ip >= config.max_connections_per_ip
-        {
+        let limits = Limits::now(&state.arguments.gateway.node);
+        if state.connections.len() >= limits.connections || from_ip >= limits.of(ip) {
             metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%address, "connection refused: too many");
             return Ok(());
@@ -295,5 +329,24 @@ impl Actor for Connection {
     ) -> Result<(), ActorProcessingErr> {
         myself.stop(None);
         outcome.map_err(ActorProcessingErr::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_an_override_has_its_own_limit() {
+        let limits = Limits {
+            connections: 10,
+            per_ip: 5,
+            overrides: "10.0.0.1:2, [::1]:0,somewhere:7,10.0.0.3:x".to_owned(),
+        };
+        let of = |ip: &str| limits.of(ip.parse().unwrap());
+        assert_eq!(
+            ["10.0.0.1", "::1", "10.0.0.2", "10.0.0.3"].map(of),
+            [2, 0, 5, 5]
+        );
     }
 }

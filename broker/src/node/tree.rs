@@ -428,8 +428,6 @@ fn listener_config(config: &BrokerConfig, bound: &Bound) -> ListenerConfig {
     ListenerConfig {
         name: Arc::from(&*bound.listener.name),
         security_protocol: Arc::from(bound.listener.protocol.name()),
-        max_connections: count(network.max_connections),
-        max_connections_per_ip: count(network.max_connections_per_ip),
         connection: ConnectionLimits {
             frame_bytes: count(network.socket_request_max_bytes),
             in_flight_bytes: CONNECTION_BYTES,

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use odeon_kernel::{Blocking, SharedClock, spawn};
-use odeon_log::{Lease, Log, LogError, LogWriter, Staged, SyncDone};
+use odeon_log::{Lease, Log, LogError, LogWriter, Staged};
 use odeon_model::config::{Durability, TopicConfig};
 use odeon_model::{ErrorCode, LeaderEpoch, NodeId, Offset};
 use odeon_records::{PreparedBatch, TimestampType};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::message::{Acks, AppendError, AppendReply, Appended, LeaderMsg, LeaderStatus, Origin};
-use super::state::LeaderState;
+use super::state::{LeaderState, Rules};
 use crate::partition::log_error_code;
 use crate::partition::view::PartitionView;
 use crate::settings::log_config;
@@ -68,7 +68,11 @@ pub(super) struct Leading {
     unwritten: Vec<Unwritten>,
     /// When the next upkeep is due that this actor arranged itself.
     returns_at: Option<Duration>,
+    /// Whether `flush.ms` runs for something that was written.
+    flush_arranged: bool,
 }
+
+mod syncing;
 
 #[ractor::async_trait]
 impl Actor for PartitionLeader {
@@ -100,10 +104,9 @@ impl Actor for PartitionLeader {
         }
         let decide = LeaderState::new(
             arguments.isr.clone(),
-            usize::try_from(arguments.config.min_insync_replicas).unwrap_or(1),
-            arguments.config.durability,
+            Rules::from(&*arguments.config),
             offsets.log_end(),
-            offsets.flushed(),
+            offsets.recovery_point(),
         );
         let mut leading = Leading {
             arguments,
@@ -111,6 +114,7 @@ impl Actor for PartitionLeader {
             decide,
             unwritten: Vec::new(),
             returns_at: None,
+            flush_arranged: false,
         };
         leading.publish();
         leading.sync(&myself);
@@ -133,14 +137,22 @@ impl Actor for PartitionLeader {
                 state.append(&myself, *batch, acks, origin, reply);
             }
             LeaderMsg::Flush => state.flush(&myself)?,
+            LeaderMsg::SyncTurn(slot) => state.run_sync(&myself, slot)?,
             LeaderMsg::Synced(done) => state.synced(&myself, done)?,
+            LeaderMsg::FlushDue => state.flush_due(&myself)?,
             LeaderMsg::DeleteRecords {
                 before_offset,
                 reply,
             } => {
                 let _ = reply.send(state.delete_records(before_offset));
             }
-            LeaderMsg::Configure(config) => state.configure(&myself, config),
+            LeaderMsg::Configure {
+                config,
+                producer_id_expiration_ms,
+            } => {
+                state.arguments.producer_id_expiration_ms = producer_id_expiration_ms;
+                state.configure(&myself, config);
+            }
             LeaderMsg::SetIsr(isr) => {
                 state.decide.set_isr(isr);
                 state.publish();
@@ -238,6 +250,7 @@ impl Leading {
             self.start_sync(myself)?;
         }
         self.sync(myself);
+        self.arrange_flush(myself);
         Ok(())
     }
 
@@ -260,42 +273,6 @@ impl Leading {
         for owed in self.decide.abandon() {
             let _ = owed.reply.send(Err(refusal.clone()));
         }
-    }
-
-    /// Starts a sync if this topic's durability asks for one and none runs.
-    fn sync(&mut self, myself: &ActorRef<LeaderMsg>) {
-        if self.decide.wants_sync()
-            && let Err(error) = self.start_sync(myself)
-        {
-            tracing::error!(%error, "a sync could not start");
-            myself.stop(Some("its log failed".into()));
-        }
-    }
-
-    fn start_sync(&mut self, myself: &ActorRef<LeaderMsg>) -> Result<(), LogError> {
-        let Some(job) = self.writer.sync_job()? else {
-            return Ok(());
-        };
-        self.decide.sync_started();
-        let (blocking, myself) = (self.arguments.blocking, myself.clone());
-        spawn(async move {
-            let done = blocking.run(move || job.run()).await;
-            let _ = myself.cast(LeaderMsg::Synced(done));
-        });
-        Ok(())
-    }
-
-    fn synced(&mut self, myself: &ActorRef<LeaderMsg>, done: SyncDone) -> Result<(), LogError> {
-        match self.writer.complete_sync(done) {
-            Ok(flushed) => self.decide.synced(flushed),
-            Err(error) => {
-                self.refuse_all(&refusal(&error));
-                return Err(error);
-            }
-        }
-        self.publish();
-        self.sync(myself);
-        Ok(())
     }
 
     /// Publishes the high watermark and answers those whose wait is over.
@@ -331,12 +308,12 @@ impl Leading {
             &config,
             self.arguments.producer_id_expiration_ms,
         ));
-        let min_insync = usize::try_from(config.min_insync_replicas).unwrap_or(1);
-        self.decide.configure(min_insync, config.durability);
+        self.decide.configure(Rules::from(&*config));
         self.arguments.view.configure(&config);
         self.arguments.config = config;
         self.publish();
         self.sync(myself);
+        self.arrange_flush(myself);
     }
 
     fn maintain(&mut self, myself: &ActorRef<LeaderMsg>) -> Result<(), LogError> {

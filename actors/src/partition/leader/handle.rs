@@ -65,8 +65,11 @@ impl LeaderHandle {
     }
 
     /// Takes over changed settings.
-    pub(crate) fn configure(&self, config: Arc<TopicConfig>) {
-        let _ = self.slot.cast(LeaderMsg::Configure(config));
+    pub(crate) fn configure(&self, config: Arc<TopicConfig>, producer_id_expiration_ms: i64) {
+        let _ = self.slot.cast(LeaderMsg::Configure {
+            config,
+            producer_id_expiration_ms,
+        });
     }
 
     /// Takes over a changed ISR.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use odeon_kernel::budget::Permit;
 use odeon_log::{ProducerStates, SyncDone};
 use odeon_model::config::TopicConfig;
 use odeon_model::{ErrorCode, NodeId, Offset};
@@ -77,7 +78,7 @@ pub struct LeaderStatus {
 /// Where an append's answer goes.
 pub(super) type AppendReply = oneshot::Sender<Result<Appended, AppendError>>;
 
-/// The vocabulary. `Flush` and `Synced` are the actor's own.
+/// The vocabulary. `Flush`, `SyncTurn`, `Synced` and `FlushDue` are the actor's own.
 #[derive(Debug)]
 pub(super) enum LeaderMsg {
     /// Append one batch.
@@ -93,8 +94,12 @@ pub(super) enum LeaderMsg {
     },
     /// Write all that was staged.
     Flush,
+    /// It is the turn of the sync that waits.
+    SyncTurn(Permit),
     /// A sync ended.
     Synced(SyncDone),
+    /// What is in the page cache has been there for `flush.ms`.
+    FlushDue,
     /// Move the log start offset up; -1 means the high watermark. Answers the new log start.
     DeleteRecords {
         /// The first offset to keep.
@@ -102,8 +107,13 @@ pub(super) enum LeaderMsg {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Offset, ErrorCode>>,
     },
-    /// The topic's configuration changed.
-    Configure(Arc<TopicConfig>),
+    /// The topic's configuration changed, or the broker's.
+    Configure {
+        /// The topic's settings.
+        config: Arc<TopicConfig>,
+        /// `producer.id.expiration.ms`.
+        producer_id_expiration_ms: i64,
+    },
     /// The in-sync replicas changed.
     SetIsr(Vec<NodeId>),
     /// Roll, delete and trim what is due.

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use odeon_model::config::Durability;
+use odeon_model::config::{Durability, TopicConfig};
 use odeon_model::{ErrorCode, NodeId, Offset};
 
 use super::message::Acks;
@@ -18,12 +18,32 @@ pub(super) struct Pending<R> {
     pub(super) reply: R,
 }
 
+/// What a leader needs of its topic's settings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// `min.insync.replicas`.
+    pub(super) min_insync_replicas: usize,
+    /// When an append counts.
+    pub(super) durability: Durability,
+    /// `flush.messages`: in page-cache mode fewer than so many records that count are not on disk.
+    pub(super) flush_messages: i64,
+}
+
+impl From<&TopicConfig> for Rules {
+    fn from(config: &TopicConfig) -> Self {
+        Self {
+            min_insync_replicas: usize::try_from(config.min_insync_replicas).unwrap_or(1),
+            durability: config.durability,
+            flush_messages: config.flush_messages,
+        }
+    }
+}
+
 /// A leader's decisions within one epoch.
 #[derive(Debug)]
 pub(super) struct LeaderState<R> {
     isr: Vec<NodeId>,
-    min_insync_replicas: usize,
-    durability: Durability,
+    rules: Rules,
     log_end: Offset,
     flushed: Offset,
     high_watermark: Offset,
@@ -33,17 +53,10 @@ pub(super) struct LeaderState<R> {
 
 impl<R> LeaderState<R> {
     /// A leader over a log that ends at `log_end` and is synced up to `flushed`.
-    pub(super) fn new(
-        isr: Vec<NodeId>,
-        min_insync_replicas: usize,
-        durability: Durability,
-        log_end: Offset,
-        flushed: Offset,
-    ) -> Self {
+    pub(super) fn new(isr: Vec<NodeId>, rules: Rules, log_end: Offset, flushed: Offset) -> Self {
         let mut state = Self {
             isr,
-            min_insync_replicas,
-            durability,
+            rules,
             log_end,
             flushed,
             high_watermark: 0,
@@ -70,9 +83,8 @@ impl<R> LeaderState<R> {
     }
 
     /// Takes over changed settings.
-    pub(super) fn configure(&mut self, min_insync_replicas: usize, durability: Durability) {
-        self.min_insync_replicas = min_insync_replicas;
-        self.durability = durability;
+    pub(super) fn configure(&mut self, rules: Rules) {
+        self.rules = rules;
     }
 
     /// Takes over a changed ISR.
@@ -82,7 +94,7 @@ impl<R> LeaderState<R> {
 
     /// Whether an append may be staged at all.
     pub(super) fn admit(&self, acks: Acks) -> Result<(), ErrorCode> {
-        if acks == Acks::All && self.isr.len() < self.min_insync_replicas {
+        if acks == Acks::All && self.isr.len() < self.rules.min_insync_replicas {
             return Err(ErrorCode::NotEnoughReplicas);
         }
         Ok(())
@@ -105,7 +117,26 @@ impl<R> LeaderState<R> {
 
     /// Whether a sync must start now.
     pub(super) fn wants_sync(&self) -> bool {
-        self.durability == Durability::Fsync && self.flushed < self.log_end && !self.sync_running
+        let due = match self.rules.durability {
+            Durability::Fsync => self.flushed < self.log_end,
+            Durability::PageCache => self.unflushed() >= self.rules.flush_messages,
+        };
+        due && !self.sync_running
+    }
+
+    /// Whether a sync was started and is not over.
+    pub(super) fn is_syncing(&self) -> bool {
+        self.sync_running
+    }
+
+    /// How many records are not on disk.
+    pub(super) fn unflushed(&self) -> i64 {
+        self.log_end - self.flushed
+    }
+
+    /// The sync that was to start had nothing to do.
+    pub(super) fn sync_skipped(&mut self) {
+        self.sync_running = false;
     }
 
     /// A sync was started.
@@ -145,9 +176,12 @@ impl<R> LeaderState<R> {
     /// Where the slowest in-sync replica is, as this topic's durability counts it. Followers join
     /// this minimum with replication.
     fn replicated_to(&self) -> Offset {
-        match self.durability {
+        match self.rules.durability {
             Durability::Fsync => self.flushed,
-            Durability::PageCache => self.log_end,
+            Durability::PageCache => {
+                let ahead = self.rules.flush_messages.saturating_sub(1);
+                self.flushed.saturating_add(ahead).min(self.log_end)
+            }
         }
     }
 }

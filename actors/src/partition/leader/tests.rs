@@ -3,10 +3,18 @@ use odeon_model::config::Durability;
 use proptest::prelude::*;
 
 use super::message::Acks;
-use super::state::LeaderState;
+use super::state::{LeaderState, Rules};
 
 fn leader(durability: Durability, log_end: i64, flushed: i64) -> LeaderState<i64> {
-    LeaderState::new(vec![1], 1, durability, log_end, flushed)
+    LeaderState::new(vec![1], rules(1, durability), log_end, flushed)
+}
+
+fn rules(min_insync_replicas: usize, durability: Durability) -> Rules {
+    Rules {
+        min_insync_replicas,
+        durability,
+        flush_messages: i64::MAX,
+    }
 }
 
 fn answered(state: &mut LeaderState<i64>) -> Vec<i64> {
@@ -48,6 +56,28 @@ fn a_page_cache_write_is_acknowledged_at_once_and_asks_for_no_sync() {
 }
 
 #[test]
+fn in_the_page_cache_fewer_than_flush_messages_records_count_before_they_are_on_disk() {
+    let mut state = leader(Durability::PageCache, 0, 0);
+    state.configure(Rules {
+        flush_messages: 5,
+        ..rules(1, Durability::PageCache)
+    });
+    state.written(4);
+    state.wait(3, 3);
+    assert_eq!(answered(&mut state), [3]);
+    assert!(!state.wants_sync());
+    state.written(6);
+    state.wait(5, 5);
+    assert_eq!(answered(&mut state), [0; 0]);
+    assert_eq!(state.high_watermark(), 4);
+    assert!(state.wants_sync());
+    state.sync_started();
+    state.synced(6);
+    assert_eq!(answered(&mut state), [5]);
+    assert_eq!((state.high_watermark(), state.unflushed()), (6, 0));
+}
+
+#[test]
 fn a_restarted_leader_serves_only_what_was_synced() {
     let mut state = leader(Durability::Fsync, 10, 6);
     assert_eq!(state.high_watermark(), 6);
@@ -74,13 +104,13 @@ fn a_duplicate_waits_for_its_original_even_behind_later_batches() {
 
 #[test]
 fn too_few_in_sync_replicas_refuse_only_acks_all() {
-    let mut state = LeaderState::<()>::new(vec![1], 2, Durability::Fsync, 0, 0);
+    let mut state = LeaderState::<()>::new(vec![1], rules(2, Durability::Fsync), 0, 0);
     assert_eq!(state.admit(Acks::All), Err(ErrorCode::NotEnoughReplicas));
     assert_eq!(state.admit(Acks::Leader), Ok(()));
     assert_eq!(state.admit(Acks::None), Ok(()));
     state.set_isr(vec![1, 2]);
     assert_eq!(state.admit(Acks::All), Ok(()));
-    state.configure(3, Durability::Fsync);
+    state.configure(rules(3, Durability::Fsync));
     assert_eq!(state.admit(Acks::All), Err(ErrorCode::NotEnoughReplicas));
 }
 
@@ -90,7 +120,7 @@ fn a_topic_that_turns_to_page_cache_releases_those_who_wait() {
     state.written(5);
     state.wait(4, 4);
     assert!(answered(&mut state).is_empty());
-    state.configure(1, Durability::PageCache);
+    state.configure(rules(1, Durability::PageCache));
     assert_eq!(answered(&mut state), [4]);
 }
 
@@ -99,7 +129,7 @@ fn the_high_watermark_never_goes_back() {
     let mut state = leader(Durability::PageCache, 0, 0);
     state.written(5);
     answered(&mut state);
-    state.configure(1, Durability::Fsync);
+    state.configure(rules(1, Durability::Fsync));
     answered(&mut state);
     assert_eq!(state.high_watermark(), 5);
 }
