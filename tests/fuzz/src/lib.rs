@@ -1,5 +1,4 @@
-//! What the targets share. From the project's root: `cargo +nightly fuzz run --fuzz-dir tests/fuzz
-//! request_decode`; `cargo xtask wire --seeds` leaves seeds for both targets.
+//! What the targets share. `cargo xtask fuzz` builds and runs them.
 
 use bytes::Bytes;
 use odeon_protocol::messages::*;

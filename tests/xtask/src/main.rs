@@ -10,6 +10,7 @@ mod adopt;
 mod codegen;
 mod compat;
 mod crash;
+mod fuzz;
 mod records;
 mod sh;
 mod tidy;
@@ -27,7 +28,7 @@ enum Command {
     /// Generate the protocol's and the records' structs from Kafka's message schemas
     Codegen(codegen::Arguments),
     /// Let Kafka's own classes read and write what the generated structs write
-    Wire(wire::Arguments),
+    Wire,
     /// Let Kafka's own classes read our record batches, and judge good and bad ones as brokers do
     Records {
         /// Write what Kafka's classes write to client/records/fixtures instead
@@ -53,6 +54,8 @@ enum Command {
         #[arg(long, default_value_t = 3000)]
         seeds: u64,
     },
+    /// Let libFuzzer look for bytes that break a decoder, a log's recovery or a connection
+    Fuzz(fuzz::Arguments),
     /// Check the invariants of ARCHITECTURE.md
     Tidy,
 }
@@ -60,7 +63,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Codegen(arguments) => codegen::run(&arguments),
-        Command::Wire(arguments) => wire::run(&arguments),
+        Command::Wire => wire::run(),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Records { fixtures } => records::run(fixtures),
         Command::Compat(arguments) => compat::run(&arguments),
         Command::Adopt => adopt::run(),

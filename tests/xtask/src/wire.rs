@@ -12,14 +12,7 @@ use crate::sh::{self, Result};
 /// The crates whose `wire` tests write a corpus.
 const CRATES: [&str; 2] = ["odeon-schema", "odeon-protocol"];
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Leave the samples of requests and responses as seeds for the fuzz targets
-    #[arg(long)]
-    seeds: bool,
-}
-
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let folder = sh::target().join("wire");
     fs::create_dir_all(&folder)?;
     let mut jars = Vec::new();
@@ -42,39 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             .env("ODEON_WIRE_CORPUS", &corpus);
         cargo.args(["test", "--quiet", "--package", name, "--test", "wire", "--"]);
         sh::run(cargo.args(["--ignored", "--exact", "the_corpus_is_written"]))?;
-        if arguments.seeds {
-            write_seeds(&fs::read_to_string(&corpus)?)?;
-        }
         java.arg(corpus);
     }
     sh::run(&mut java)
-}
-
-/// One file for each sample: the API's key, the version and the body.
-fn write_seeds(corpus: &str) -> Result<()> {
-    for (index, line) in corpus.lines().enumerate() {
-        let words: Vec<&str> = line.split(' ').collect();
-        let [
-            _,
-            category @ ("request" | "response"),
-            _,
-            key,
-            version,
-            body,
-        ] = words[..]
-        else {
-            continue;
-        };
-        let folder = sh::root()
-            .join("tests/fuzz/corpus")
-            .join(format!("{category}_decode"));
-        fs::create_dir_all(&folder)?;
-        let mut seed = key.parse::<i16>()?.to_be_bytes().to_vec();
-        seed.extend(version.parse::<i16>()?.to_be_bytes());
-        for digits in (0..body.len()).step_by(2) {
-            seed.push(u8::from_str_radix(&body[digits..digits + 2], 16)?);
-        }
-        fs::write(folder.join(format!("seed-{index}")), seed)?;
-    }
-    Ok(())
 }
