@@ -121,14 +121,12 @@ pub(crate) fn start(request: Request) -> Started {
             cancellable: true,
             outcome: Box::pin(async move {
                 let answer = handlers::api_versions::unsupported();
-                finish(
-                    &RequestContext {
-                        api_version: 0,
-                        ..context
-                    },
-                    ApiKey::ApiVersions,
-                    Some(answer),
-                )
+                let context = RequestContext {
+                    api_version: 0,
+                    ..context
+                };
+                let queue = since_arrival(&context);
+                finish(&context, ApiKey::ApiVersions, queue, Some(answer))
             }),
         };
     }
@@ -159,13 +157,14 @@ where
             frame,
             ..
         } = request;
+        let queue = since_arrival(&context);
         let decoded = match Q::decode(&mut body, context.api_version) {
             Ok(decoded) => decoded,
             Err(error) => return broken(api, &context, &error),
         };
         let answer = handler(context.clone(), decoded).await;
         drop(frame);
-        finish(&context, api, Some(answer))
+        finish(&context, api, queue, Some(answer))
     })
 }
 
@@ -174,13 +173,20 @@ fn broken(api: ApiKey, context: &RequestContext, error: &dyn std::fmt::Display) 
     Outcome::Close
 }
 
-/// The one way out: the throttle hook, the metrics hook, the request log, the encoder.
-fn finish<A: Response>(context: &RequestContext, api: ApiKey, answer: Option<A>) -> Outcome {
-    let total = context
-        .node()
-        .clock
-        .monotonic()
-        .saturating_sub(context.arrived);
+fn since_arrival(context: &RequestContext) -> Duration {
+    let now = context.node().clock.monotonic();
+    now.saturating_sub(context.arrived)
+}
+
+/// The one way out: the throttle hook, the metrics hook, the request log, the encoder. `queue` is
+/// how long the request waited for its handler.
+fn finish<A: Response>(
+    context: &RequestContext,
+    api: ApiKey,
+    queue: Duration,
+    answer: Option<A>,
+) -> Outcome {
+    let total = since_arrival(context);
     let usage = Usage {
         api,
         request_bytes: context.request_bytes,
@@ -216,7 +222,6 @@ fn finish<A: Response>(context: &RequestContext, api: ApiKey, answer: Option<A>)
         _ => 0,
     };
     let request_bytes = context.request_bytes;
-    let queue = Duration::ZERO;
     let answered = Answered {
         api,
         error,
@@ -310,6 +315,7 @@ fn produce(request: Request) -> Running {
         frame,
         ..
     } = request;
+    let queue = since_arrival(&context);
     let decoded = match m::ProduceRequest::decode(&mut body, context.api_version) {
         Ok(decoded) => decoded,
         Err(error) => {
@@ -326,11 +332,11 @@ fn produce(request: Request) -> Running {
         match (acks, handlers::produce::failed(&answer)) {
             // A client that wants no answer learns of a failure by the closed connection.
             (0, true) => {
-                finish::<m::ProduceResponse>(&context, api, None);
+                finish::<m::ProduceResponse>(&context, api, queue, None);
                 Outcome::Close
             }
-            (0, false) => finish::<m::ProduceResponse>(&context, api, None),
-            _ => finish(&context, api, Some(answer)),
+            (0, false) => finish::<m::ProduceResponse>(&context, api, queue, None),
+            _ => finish(&context, api, queue, Some(answer)),
         }
     })
 }

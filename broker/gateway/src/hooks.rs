@@ -87,7 +87,8 @@ pub struct Answered {
     pub request_bytes: u64,
     /// Bytes of the response's frame.
     pub response_bytes: u64,
-    /// Time the request waited for those before it.
+    /// Time from the frame's last byte to the start of its handler: requests before it on the same
+    /// connection, mostly.
     pub queue: Duration,
     /// Time from the frame's last byte to the answer.
     pub total: Duration,
@@ -158,7 +159,7 @@ impl RequestMetrics {
             ),
             (
                 "odeon_request_queue_seconds_total",
-                "Time spent waiting.",
+                "Time until the handler started: behind others of the same connection.",
                 1e6,
                 |c| &c.queue_us,
             ),

@@ -90,6 +90,30 @@ async fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
     node.stop().await;
 }
 
+/// Seconds that requests of an API have waited for their handler, as the console shows it.
+fn queued_s(node: &TestNode, api: &str) -> f64 {
+    let text = node.node.gateway().metrics.prometheus();
+    let row = format!("odeon_request_queue_seconds_total{{api=\"{api}\"}} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&row));
+    value.expect("it was asked").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_behind_an_earlier_request_is_counted_as_queueing() {
+    let node = TestNode::start().await;
+    node.create_topic("t", 1, &[]).await;
+    let mut connection = node.connect().await;
+    let fetch = frame_of(1, 12, &fetch_of("t", 1_000));
+    let cluster = frame_of(2, 1, &DescribeClusterRequest::default());
+    connection.send_bytes(&[fetch, cluster].concat()).await;
+    connection.answer::<FetchRequest>(12).await;
+    connection.answer::<DescribeClusterRequest>(1).await;
+    let (first, second) = (queued_s(&node, "Fetch"), queued_s(&node, "DescribeCluster"));
+    assert!(second > 0.5, "{second} s behind a fetch that took one");
+    assert!(first < second, "{first} s, and nothing was before it");
+    node.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_understood_closes_its_connection_only() {
     let node = NodeBuilder::default()
