@@ -79,7 +79,7 @@ async fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
             answer
                 .api_keys
                 .iter()
-                .any(|api| api.api_key == 18 && api.max_version >= 4)
+                .any(|api| api.api_key == 18 && api.max_version == 5)
         );
         assert_eq!(
             connection.call(0, &api_versions()).await.error_code,
@@ -87,6 +87,39 @@ async fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
             "it may ask again"
         );
     }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_means_another_node_is_sent_back_to_its_bootstrap() {
+    let node = TestNode::start().await;
+    let mut connection = node.connect().await;
+    let known = connection.call(1, &DescribeClusterRequest::default()).await;
+    let own = Some(known.cluster_id.as_str());
+    let cases = [
+        (own, 1, ErrorCode::None),
+        (None, -1, ErrorCode::None),
+        (own, 2, ErrorCode::RebootstrapRequired),
+        (Some("another"), 1, ErrorCode::RebootstrapRequired),
+        (own, -1, ErrorCode::InvalidRequest),
+        (None, 1, ErrorCode::InvalidRequest),
+    ];
+    for (cluster_id, node_id, expected) in cases {
+        let request = ApiVersionsRequest {
+            client_software_name: "odeon-tests".to_owned(),
+            client_software_version: "1.0".to_owned(),
+            cluster_id: cluster_id.map(str::to_owned),
+            node_id,
+            ..Default::default()
+        };
+        let answer = connection.call(5, &request).await;
+        let code = ErrorCode::from_code(answer.error_code);
+        assert_eq!(code, expected, "{cluster_id:?} {node_id}");
+        // A refusal names no API; the connection stays.
+        assert_eq!(answer.api_keys.is_empty(), code != ErrorCode::None);
+    }
+    let nameless = connection.call(5, &api_versions()).await.error_code;
+    assert_eq!(ErrorCode::from_code(nameless), ErrorCode::InvalidRequest);
     node.stop().await;
 }
 

@@ -26,23 +26,39 @@ use crate::context::RequestContext;
 use crate::dispatch::{APIS, versions_of};
 
 /// The versions served.
-pub const VERSIONS: RangeInclusive<i16> = 0..=4;
+pub const VERSIONS: RangeInclusive<i16> = 0..=5;
 
 /// Names what this node serves.
 pub async fn handle(context: &RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse {
-    let named =
-        !request.client_software_name.is_empty() && !request.client_software_version.is_empty();
-    if context.api_version >= 3
-        && !(named
-            && software(&request.client_software_name)
-            && software(&request.client_software_version))
-    {
-        return ApiVersionsResponse {
-            error_code: ErrorCode::InvalidRequest.code(),
+    let node = context.node();
+    let version = context.api_version;
+    match refusal(version, &request, &node.cluster_id, node.node_id) {
+        None => all(context),
+        Some(error) => ApiVersionsResponse {
+            error_code: error.code(),
             ..Default::default()
-        };
+        },
     }
-    all(context)
+}
+
+/// Why a client is refused: it says badly who it is, or it means another node.
+fn refusal(
+    version: i16,
+    request: &ApiVersionsRequest,
+    cluster_id: &str,
+    node_id: i32,
+) -> Option<ErrorCode> {
+    // Both or none: a broker that is asked for the first time is not known by its id.
+    let half_named = request.cluster_id.is_none() != (request.node_id == -1);
+    let named =
+        software(&request.client_software_name) && software(&request.client_software_version);
+    if (version >= 5 && half_named) || (version >= 3 && !named) {
+        return Some(ErrorCode::InvalidRequest);
+    }
+    // The address belonged to another node or cluster when the client learned of it.
+    let meant = |wanted: &str| wanted == cluster_id && request.node_id == node_id;
+    let mistaken = version >= 5 && !request.cluster_id.as_deref().is_none_or(meant);
+    mistaken.then_some(ErrorCode::RebootstrapRequired)
 }
 
 /// The name and version of a client's software: letters, digits, dots and dashes (KIP-511).
