@@ -191,12 +191,14 @@ impl Reader {
             .map_err(|_| FrameError::Closed)
     }
 
-    /// Waits until everything that was started is answered.
+    /// Waits until everything that was started is answered. Meanwhile nothing is read and nobody
+    /// sees a client go, so that this has the idle time's limit too, as in Kafka.
     async fn all_answered(&self) -> Result<(), FrameError> {
         tokio::select! {
             biased;
             () = self.in_flight.idle() => Ok(()),
             () = self.sender.closed() => Err(FrameError::Closed),
+            () = self.gateway.node.clock.sleep(self.limits.idle) => Err(FrameError::Closed),
         }
     }
 

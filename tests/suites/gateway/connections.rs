@@ -275,6 +275,20 @@ async fn a_client_that_goes_frees_its_waiting_fetch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_behind_a_waiting_fetch_does_not_keep_its_connection_for_ever() {
+    let node = NodeBuilder::default()
+        .set("connections.max.idle.ms", "400")
+        .start()
+        .await;
+    node.create_topic("t", 1, &[]).await;
+    let mut connection = node.connect().await;
+    connection.send(12, &fetch_of("t", i32::MAX)).await;
+    connection.send(0, &api_versions()).await;
+    assert!(connection.is_closed_by_node().await);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_produce_without_acknowledgement_has_no_answer() {
     let node = TestNode::start().await;
     node.create_topic("t", 1, &[]).await;
