@@ -2,14 +2,22 @@
 //!
 //! A session keeps its partitions in fetch order. Partitions that returned records move to the
 //! end, so that a busy partition cannot starve the others.
+//!
+//! Kafka bounds the sessions only; here their partitions are bounded too, of each session by how
+//! many exist and of all together by [`PARTITIONS_MAX`]. A client whose session does not fit is
+//! answered without one, and names its partitions with every fetch.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dashmap::DashMap;
 use odeon_kernel::Rng;
-use odeon_model::{ErrorCode, Uuid};
+use odeon_model::ErrorCode;
+
+mod client;
+
+use client::Session;
+pub use client::{Told, TopicRef, Wanted};
 
 /// `session_epoch` of a request that wants a new session.
 pub const INITIAL_EPOCH: i32 = 0;
@@ -18,121 +26,8 @@ pub const FINAL_EPOCH: i32 = -1;
 /// A session that was not used for this long may be evicted, `min.incremental.fetch.session.eviction.ms`.
 const EVICTION_MS: i64 = 120_000;
 
-/// A topic as a fetch request names it: by id since version 13, by name before.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TopicRef {
-    /// Empty when the request names ids.
-    pub name: String,
-    /// Zero when the request uses names.
-    pub id: Uuid,
-}
-
-/// What a client wants of one partition.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
-    /// The topic.
-    pub topic: TopicRef,
-    /// The partition's index.
-    pub partition: i32,
-    /// The first offset wanted.
-    pub fetch_offset: i64,
-    /// At most so many bytes, but never less than one batch.
-    pub max_bytes: i32,
-    /// The client's idea of the leader epoch, -1 for none.
-    pub current_leader_epoch: i32,
-    /// The epoch of the last record the client has, -1 for none.
-    pub last_fetched_epoch: i32,
-}
-
-/// What the client was told last, so that unchanged partitions can be left out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
-    /// The high watermark.
-    pub high_watermark: i64,
-    /// The last stable offset.
-    pub last_stable_offset: i64,
-    /// The log start offset.
-    pub log_start_offset: i64,
-    /// The error code.
-    pub error_code: i16,
-}
-
-#[derive(Debug)]
-struct Cached {
-    wanted: Wanted,
-    told: Option<Told>,
-}
-
-type Key = (TopicRef, i32);
-
-/// One client's session.
-#[derive(Debug, Default)]
-pub struct Session {
-    epoch: i32,
-    uses_ids: bool,
-    last_used_ms: i64,
-    next_order: u64,
-    order: HashMap<Key, u64>,
-    partitions: BTreeMap<u64, Cached>,
-}
-
-impl Session {
-    fn put(&mut self, wanted: Wanted) {
-        let key = (wanted.topic.clone(), wanted.partition);
-        if let Some(cached) = self
-            .order
-            .get(&key)
-            .and_then(|at| self.partitions.get_mut(at))
-        {
-            cached.wanted = wanted;
-            return;
-        }
-        self.next_order += 1;
-        self.order.insert(key, self.next_order);
-        self.partitions
-            .insert(self.next_order, Cached { wanted, told: None });
-    }
-
-    fn forget(&mut self, topic: &TopicRef, partition: i32) {
-        if let Some(at) = self.order.remove(&(topic.clone(), partition)) {
-            self.partitions.remove(&at);
-        }
-    }
-
-    fn wanted(&self) -> Vec<Wanted> {
-        self.partitions
-            .values()
-            .map(|cached| cached.wanted.clone())
-            .collect()
-    }
-
-    /// Whether the answer must mention a partition: it has records, an error, or something that
-    /// the client was not told yet. Remembers what it is told now.
-    fn must_tell(
-        &mut self,
-        topic: &TopicRef,
-        partition: i32,
-        now: Told,
-        has_records: bool,
-    ) -> bool {
-        let key = (topic.clone(), partition);
-        let Some(at) = self.order.get(&key).copied() else {
-            return true;
-        };
-        let Some(cached) = self.partitions.get_mut(&at) else {
-            return true;
-        };
-        let changed = cached.told != Some(now);
-        // An error must be repeated until it is gone, so it is never taken for told.
-        cached.told = (now.error_code == 0).then_some(now);
-        if has_records && let Some(cached) = self.partitions.remove(&at) {
-            self.next_order += 1;
-            self.partitions.insert(self.next_order, cached);
-            self.order.insert(key, self.next_order);
-        }
-        has_records || changed || now.error_code != 0
-    }
-}
+/// The partitions that all sessions of a node may remember, some 100 MiB.
+pub const PARTITIONS_MAX: usize = 250_000;
 
 /// What one fetch request has to read.
 #[derive(Debug)]
@@ -182,10 +77,14 @@ pub struct SessionRequest {
     pub forgotten: Vec<(TopicRef, i32)>,
 }
 
-/// All sessions of a node, bounded by `max.incremental.fetch.session.cache.slots`.
+/// All sessions of a node, bounded by `max.incremental.fetch.session.cache.slots` and by their
+/// partitions.
 #[derive(Debug)]
 pub struct FetchSessions {
     slots: usize,
+    partitions_max: usize,
+    /// The partitions of all sessions. Changed under the lock of the session concerned.
+    partitions: AtomicUsize,
     sessions: DashMap<i32, Arc<Mutex<Session>>>,
     count: AtomicUsize,
     rng: Rng,
@@ -198,10 +97,12 @@ fn lock(session: &Mutex<Session>) -> std::sync::MutexGuard<'_, Session> {
 }
 
 impl FetchSessions {
-    /// A cache with room for `slots` sessions.
-    pub fn new(slots: usize, rng: Rng) -> Self {
+    /// A cache with room for `slots` sessions of `partitions_max` partitions together.
+    pub fn new(slots: usize, partitions_max: usize, rng: Rng) -> Self {
         Self {
             slots,
+            partitions_max,
+            partitions: AtomicUsize::new(0),
             sessions: DashMap::new(),
             count: AtomicUsize::new(0),
             rng,
@@ -213,17 +114,28 @@ impl FetchSessions {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// How many partitions they have together.
+    pub fn partitions(&self) -> usize {
+        self.partitions.load(Ordering::Relaxed)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Finds out what a request has to read.
+    /// Finds out what a request has to read. `existing` says how many partitions there are: what a
+    /// session has beyond that is nothing that could be read.
     ///
     /// # Errors
     /// `FETCH_SESSION_ID_NOT_FOUND`, `INVALID_FETCH_SESSION_EPOCH` or `FETCH_SESSION_TOPIC_ID_ERROR`:
     /// the client starts a new session.
-    pub fn plan(&self, request: SessionRequest, now_ms: i64) -> Result<Plan, ErrorCode> {
+    pub fn plan(
+        &self,
+        request: SessionRequest,
+        now_ms: i64,
+        existing: impl Fn() -> usize,
+    ) -> Result<Plan, ErrorCode> {
         match request.session_epoch {
             FINAL_EPOCH => {
                 self.remove(request.session_id);
@@ -236,13 +148,13 @@ impl FetchSessions {
             }
             INITIAL_EPOCH => {
                 self.remove(request.session_id);
-                Ok(self.begin(request, now_ms))
+                Ok(self.begin(request, now_ms, existing()))
             }
-            _ => self.resume(request, now_ms),
+            _ => self.resume(request, now_ms, existing),
         }
     }
 
-    fn begin(&self, request: SessionRequest, now_ms: i64) -> Plan {
+    fn begin(&self, request: SessionRequest, now_ms: i64, existing: usize) -> Plan {
         let wanted = request.wanted;
         let none = |wanted| Plan {
             wanted,
@@ -250,17 +162,13 @@ impl FetchSessions {
             session: None,
             incremental: false,
         };
-        if wanted.is_empty() || !self.make_room(wanted.len(), now_ms) {
+        if wanted.is_empty() || wanted.len() > existing {
             return none(wanted);
         }
-        let mut session = Session {
-            epoch: 1,
-            uses_ids: request.uses_ids,
-            last_used_ms: now_ms,
-            ..Session::default()
-        };
-        for partition in wanted.iter().cloned() {
-            session.put(partition);
+        let session = Session::new(request.uses_ids, now_ms, wanted.iter().cloned());
+        let size = session.partitions.len();
+        if !(self.make_room(size, now_ms) && self.reserve(size)) {
+            return none(wanted);
         }
         let session = Arc::new(Mutex::new(session));
         loop {
@@ -278,24 +186,32 @@ impl FetchSessions {
         }
     }
 
-    fn resume(&self, request: SessionRequest, now_ms: i64) -> Result<Plan, ErrorCode> {
+    fn resume(
+        &self,
+        request: SessionRequest,
+        now_ms: i64,
+        existing: impl Fn() -> usize,
+    ) -> Result<Plan, ErrorCode> {
+        let session_id = request.session_id;
         let session = self
             .sessions
-            .get(&request.session_id)
+            .get(&session_id)
             .map(|entry| entry.value().clone());
         let session = session.ok_or(ErrorCode::FetchSessionIdNotFound)?;
         let mut locked = lock(&session);
+        if locked.removed {
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        }
         if locked.epoch != request.session_epoch {
             return Err(ErrorCode::InvalidFetchSessionEpoch);
         }
         if locked.uses_ids != request.uses_ids {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
-        for (topic, partition) in &request.forgotten {
-            locked.forget(topic, *partition);
-        }
-        for wanted in request.wanted {
-            locked.put(wanted);
+        if !self.update(&mut locked, request, existing) {
+            drop(locked);
+            self.remove(session_id);
+            return Err(ErrorCode::FetchSessionIdNotFound);
         }
         locked.last_used_ms = now_ms;
         locked.epoch = if locked.epoch == i32::MAX {
@@ -305,33 +221,75 @@ impl FetchSessions {
         };
         let wanted = locked.wanted();
         drop(locked);
-        if wanted.is_empty() {
-            self.remove(request.session_id);
-            return Ok(Plan {
-                wanted,
-                session_id: 0,
-                session: None,
-                incremental: true,
-            });
+        let ended = wanted.is_empty();
+        if ended {
+            self.remove(session_id);
         }
-        let session_id = request.session_id;
         Ok(Plan {
             wanted,
-            session_id,
-            session: Some(session),
+            session_id: if ended { 0 } else { session_id },
+            session: (!ended).then_some(session),
             incremental: true,
         })
     }
 
+    /// Changes a session's partitions; false when they do not fit any more.
+    fn update(
+        &self,
+        session: &mut Session,
+        request: SessionRequest,
+        existing: impl Fn() -> usize,
+    ) -> bool {
+        let before = session.partitions.len();
+        for (topic, partition) in &request.forgotten {
+            session.forget(topic, *partition);
+        }
+        self.partitions
+            .fetch_sub(before - session.partitions.len(), Ordering::Relaxed);
+        let before = session.partitions.len();
+        for wanted in request.wanted {
+            session.put(wanted);
+        }
+        let size = session.partitions.len();
+        if size == before {
+            return true;
+        }
+        // Counted even if it is too much: the session's removal gives all of it back.
+        let all = self.partitions.fetch_add(size - before, Ordering::Relaxed) + size - before;
+        size <= existing() && all <= self.partitions_max
+    }
+
+    fn reserve(&self, partitions: usize) -> bool {
+        let reserved = |held: usize| {
+            held.checked_add(partitions)
+                .filter(|held| *held <= self.partitions_max)
+        };
+        self.partitions
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserved)
+            .is_ok()
+    }
+
     fn remove(&self, session_id: i32) {
-        if session_id != 0 && self.sessions.remove(&session_id).is_some() {
+        if session_id == 0 {
+            return;
+        }
+        if let Some((_, session)) = self.sessions.remove(&session_id) {
+            let mut session = lock(&session);
+            session.removed = true;
             self.count.fetch_sub(1, Ordering::Relaxed);
+            self.partitions
+                .fetch_sub(session.partitions.len(), Ordering::Relaxed);
         }
     }
 
-    /// Evicts a session that was not used lately, or else one smaller than the new one.
+    /// Makes room for one more session: those go that were not used lately, then ones smaller than
+    /// the new one. False, and nothing goes, when that is not enough.
     fn make_room(&self, partitions: usize, now_ms: i64) -> bool {
-        if self.len() < self.slots {
+        let fits = |sessions: usize, held: usize| {
+            sessions < self.slots && held.saturating_add(partitions) <= self.partitions_max
+        };
+        let (mut count, mut held) = (self.len(), self.partitions());
+        if fits(count, held) {
             return true;
         }
         let ranked = self.sessions.iter().map(|entry| {
@@ -339,13 +297,23 @@ impl FetchSessions {
             let stale = now_ms.saturating_sub(session.last_used_ms) > EVICTION_MS;
             (!stale, session.partitions.len(), *entry.key())
         });
-        let Some((in_use, size, id)) = ranked.min() else {
-            return false;
-        };
-        if in_use && size >= partitions {
+        let mut ranked: Vec<(bool, usize, i32)> = ranked.collect();
+        ranked.retain(|(in_use, size, _)| !in_use || *size < partitions);
+        ranked.sort_unstable();
+        let mut evicted = 0;
+        for (_, size, _) in &ranked {
+            if fits(count, held) {
+                break;
+            }
+            (count, held) = (count.saturating_sub(1), held.saturating_sub(*size));
+            evicted += 1;
+        }
+        if !fits(count, held) {
             return false;
         }
-        self.remove(id);
+        for (_, _, id) in ranked.into_iter().take(evicted) {
+            self.remove(id);
+        }
         true
     }
 }

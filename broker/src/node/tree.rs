@@ -17,7 +17,7 @@ use odeon_console::{Console, ConsoleArguments, Sources};
 use odeon_gateway::connection::ConnectionLimits;
 use odeon_gateway::hooks::{NoQuotas, RequestMetrics};
 use odeon_gateway::listener::ListenerArguments;
-use odeon_gateway::session::FetchSessions;
+use odeon_gateway::session::{FetchSessions, PARTITIONS_MAX};
 use odeon_gateway::{Authorizer, GatewayState, Listener, ListenerConfig, Listening};
 use odeon_kernel::supervisor::{
     Backoff, Child, ChildSpec, Restart, RootSupervisor, StopOrder, Strategy, Supervisor,
@@ -185,7 +185,11 @@ fn gateway_state(parts: &Ingredients, node: NodeHandle) -> GatewayState {
         authorizer: parts.authorizer.clone(),
         quotas: Arc::new(NoQuotas),
         metrics: RequestMetrics::default(),
-        fetch_sessions: FetchSessions::new(slots, Rng::from_seed(parts.rng.next_u64())),
+        fetch_sessions: FetchSessions::new(
+            slots,
+            PARTITIONS_MAX,
+            Rng::from_seed(parts.rng.next_u64()),
+        ),
         budget: ByteBudget::new(bytes.unwrap_or(NODE_BYTES)),
         request_log: parts.request_log,
     }

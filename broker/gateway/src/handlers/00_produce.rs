@@ -15,6 +15,7 @@
 //! that checks for them, and refused.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use odeon_actors::partition::{Acks, AppendError, Appended, Origin};
@@ -48,7 +49,7 @@ pub struct PendingProduce {
 
 #[derive(Debug)]
 struct PendingTopic {
-    name: String,
+    name: Arc<str>,
     id: Uuid,
     partitions: Vec<(i32, Pending)>,
 }
@@ -64,6 +65,8 @@ struct Refusal {
     code: ErrorCode,
     message: Option<String>,
     records: Vec<(i32, String)>,
+    /// Told only when records were refused, as Kafka does; -1 otherwise.
+    log_start_offset: i64,
 }
 
 impl From<ErrorCode> for Refusal {
@@ -72,6 +75,7 @@ impl From<ErrorCode> for Refusal {
             code,
             message: None,
             records: Vec::new(),
+            log_start_offset: -1,
         }
     }
 }
@@ -82,6 +86,7 @@ impl From<ValidationError> for Refusal {
             code: error.error,
             message: Some(error.message),
             records: error.record_errors,
+            log_start_offset: -1,
         }
     }
 }
@@ -98,7 +103,7 @@ pub fn begin(context: &RequestContext, request: ProduceRequest) -> PendingProduc
         .into_iter()
         .map(|topic| {
             let wanted = TopicRef {
-                name: topic.name,
+                name: topic.name.into(),
                 id: topic.topic_id,
             };
             let by_id = context.api_version >= 13;
@@ -154,7 +159,13 @@ fn append(
     let route = lookup::route(context, topic, partition.index)?;
     let records = partition.records.unwrap_or_default();
     let rules = route.view.rules(context.now_ms(), context.api_version);
-    let batch = validate(records, &rules)?;
+    let batch = validate(records, &rules).map_err(|error| {
+        let mut refusal = Refusal::from(error);
+        if !refusal.records.is_empty() {
+            refusal.log_start_offset = route.view.log_start_offset();
+        }
+        refusal
+    })?;
     if batch.header().is_transactional() {
         // Transactions are not served yet, so no coordinator can have added this partition.
         return Err(ErrorCode::InvalidTxnState.into());
@@ -178,7 +189,7 @@ impl PendingProduce {
                         appended = receiver => match appended {
                             Ok(Ok(appended)) => Ok(appended),
                             Ok(Err(AppendError { code, message })) => {
-                                Err(Refusal { code, message, records: Vec::new() })
+                                Err(Refusal { message, ..code.into() })
                             }
                             // The leader ended with the batch in hand: it may or may not be written.
                             Err(_) => Err(ErrorCode::NotLeaderOrFollower.into()),
@@ -188,7 +199,7 @@ impl PendingProduce {
                 };
                 partition_responses.push(partition_response(index, result));
             }
-            let (name, topic_id) = (topic.name, topic.id);
+            let (name, topic_id) = (topic.name.to_string(), topic.id);
             responses.push(TopicProduceResponse {
                 name,
                 topic_id,
@@ -221,7 +232,7 @@ fn partition_response(index: i32, result: Result<Appended, Refusal>) -> Partitio
             error_code: refusal.code.code(),
             base_offset: -1,
             log_append_time_ms: -1,
-            log_start_offset: -1,
+            log_start_offset: refusal.log_start_offset,
             record_errors: refusal
                 .records
                 .into_iter()

@@ -15,8 +15,10 @@
 //! | 17 | directory id (KIP-853) |
 //! | 18 | high watermark of a replica (KIP-1166) |
 //!
-//! Deviations: a fetch below version 10 that meets a zstd batch is answered with the batch, where
-//! Kafka down-converts or refuses. Replicas do not fetch through this API.
+//! A fetch below version 10 that meets a zstd batch gets it, as from Kafka 4: nothing is converted.
+//!
+//! Deviations: a session that has more partitions than exist, or for which there is no room, is not
+//! kept. Replicas do not fetch through this API.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -51,11 +53,12 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
         committed: request.isolation_level == 1,
     };
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    let plan = match context
-        .gateway
-        .fetch_sessions
-        .plan(session_request(context, request), context.now_ms())
-    {
+    let existing = || context.node().image.get().partition_count();
+    let plan = match context.gateway.fetch_sessions.plan(
+        session_request(context, request),
+        context.now_ms(),
+        existing,
+    ) {
         Ok(plan) => plan,
         Err(code) => {
             return FetchResponse {
@@ -76,7 +79,7 @@ fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRe
         .into_iter()
         .flat_map(|topic| {
             let topic_ref = TopicRef {
-                name: topic.topic,
+                name: topic.topic.into(),
                 id: topic.topic_id,
             };
             topic.partitions.into_iter().map(move |partition| Wanted {
@@ -94,7 +97,7 @@ fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRe
         .into_iter()
         .flat_map(|topic| {
             let topic_ref = TopicRef {
-                name: topic.topic,
+                name: topic.topic.into(),
                 id: topic.topic_id,
             };
             topic
@@ -232,12 +235,12 @@ impl Reading {
             );
             match response.responses.last_mut() {
                 Some(last)
-                    if last.topic == wanted.topic.name && last.topic_id == wanted.topic.id =>
+                    if *last.topic == *wanted.topic.name && last.topic_id == wanted.topic.id =>
                 {
                     last.partitions.push(data);
                 }
                 _ => response.responses.push(FetchableTopicResponse {
-                    topic: wanted.topic.name,
+                    topic: wanted.topic.name.to_string(),
                     topic_id: wanted.topic.id,
                     partitions: vec![data],
                     ..Default::default()
