@@ -69,21 +69,29 @@ impl NodeBuilder {
     ///
     /// # Panics
     /// It does not start.
-    pub async fn start(mut self) -> TestNode {
-        let dir = TempDir::new().expect("a temporary directory");
+    pub async fn start(self) -> TestNode {
+        self.start_in(TempDir::new().expect("a temporary directory"))
+            .await
+    }
+
+    async fn start_in(mut self, dir: TempDir) -> TestNode {
         let path = dir.path().display().to_string();
         self.properties.insert("log.dirs".to_owned(), path);
-        let properties = self.properties.into_iter().collect();
+        let properties = self.properties.clone().into_iter().collect();
         let (config, unknown) = BrokerConfig::from_properties(&properties).expect("a valid config");
         assert!(unknown.is_empty(), "unknown properties: {unknown:?}");
         let options = NodeOptions {
-            authorizer: self.authorizer,
+            authorizer: self.authorizer.clone(),
             ..NodeOptions::new(config)
         };
         let node = Box::pin(Node::start(options))
             .await
             .expect("the node starts");
-        TestNode { node, _dir: dir }
+        TestNode {
+            node,
+            builder: self,
+            dir,
+        }
     }
 }
 
@@ -92,7 +100,8 @@ impl NodeBuilder {
 pub struct TestNode {
     /// The node itself.
     pub node: Node,
-    _dir: TempDir,
+    builder: NodeBuilder,
+    dir: TempDir,
 }
 
 impl TestNode {
@@ -130,6 +139,16 @@ impl TestNode {
     /// Stops the node in order.
     pub async fn stop(self) {
         self.node.stop().await;
+    }
+
+    /// Stops the node in order and starts it again with what it had on disk, on other ports.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn restart(self) -> Self {
+        let Self { node, builder, dir } = self;
+        node.stop().await;
+        Box::pin(builder.start_in(dir)).await
     }
 
     /// Creates a topic and waits until every partition is led; its id.

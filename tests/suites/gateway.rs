@@ -7,11 +7,13 @@
 //! | [`authorization`] | who is asked what, and what a refusal looks like |
 //! | [`connections`] | framing, order, limits, closing |
 //! | [`hostile`] | ten thousand frames that want to do harm |
+//! | [`epochs`] | clients that know an old leader epoch or an old topic |
 //! | [`fetch`], [`produce`] | what consumers and producers rely on |
 
 mod authorization;
 mod connections;
 mod dynamic;
+mod epochs;
 mod fetch;
 mod hostile;
 mod produce;

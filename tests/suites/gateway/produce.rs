@@ -11,6 +11,13 @@ use odeon_tests::records::{batch, batch_from, batch_of, headers, read};
 
 /// The record set of partition 0 from its beginning.
 async fn fetched(node: &TestNode, topic: &str) -> Bytes {
+    let mut answer = node.connect().await.call(12, &fetch_of(topic)).await;
+    let data = answer.responses.remove(0).partitions.remove(0);
+    data.records.unwrap_or_default()
+}
+
+/// A fetch of partition 0 from its beginning.
+fn fetch_of(topic: &str) -> FetchRequest {
     let partition = fetch_request::FetchPartition {
         partition_max_bytes: 1 << 20,
         ..Default::default()
@@ -20,18 +27,10 @@ async fn fetched(node: &TestNode, topic: &str) -> Bytes {
         partitions: vec![partition],
         ..Default::default()
     };
-    let request = FetchRequest {
+    FetchRequest {
         topics: vec![topic],
         ..Default::default()
-    };
-    let mut answer = node.connect().await.call(12, &request).await;
-    answer
-        .responses
-        .remove(0)
-        .partitions
-        .remove(0)
-        .records
-        .unwrap_or_default()
+    }
 }
 
 async fn code(node: &TestNode, topic: &str, batch: Bytes) -> ErrorCode {
@@ -261,5 +260,12 @@ async fn a_topic_may_stamp_and_recompress_what_it_takes() {
         Compression::Zstd,
     ];
     assert_eq!(codecs, sent, "kept as they came");
+
+    // Kafka 4 converts nothing and refuses nobody: an old consumer gets zstd as it is.
+    let all = headers(&fetched(&node, "plain").await).len();
+    let old = node.connect().await.call(9, &fetch_of("plain")).await;
+    let set = old.responses[0].partitions[0].records.clone();
+    assert_eq!(old.responses[0].partitions[0].error_code, 0);
+    assert_eq!(headers(&set.unwrap_or_default()).len(), all);
     node.stop().await;
 }
