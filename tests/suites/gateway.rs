@@ -8,6 +8,7 @@
 //! | [`connections`] | framing, order, limits, closing |
 //! | [`hostile`] | ten thousand frames that want to do harm |
 //! | [`epochs`] | clients that know an old leader epoch or an old topic |
+//! | [`topics`], [`groups`] | the answers of Apache Kafka 4.4 to odd requests, line by line |
 //! | [`fetch`], [`produce`] | what consumers and producers rely on |
 
 mod authorization;
@@ -15,7 +16,9 @@ mod connections;
 mod dynamic;
 mod epochs;
 mod fetch;
+mod groups;
 mod hostile;
 mod produce;
 mod samples;
+mod topics;
 mod versions;

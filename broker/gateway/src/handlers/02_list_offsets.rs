@@ -44,21 +44,15 @@ type Found = (i64, i64, i32);
 pub async fn handle(context: &RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let committed = request.isolation_level == 1;
     let consumer = request.replica_id < 0;
-    let mut asked: HashMap<(String, i32), usize> = HashMap::new();
-    for topic in &request.topics {
-        for partition in &topic.partitions {
-            let key = (topic.name.clone(), partition.partition_index);
-            *asked.entry(key).or_default() += 1;
-        }
-    }
+    let mut asked = count(&request);
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let allowed = context.allows_topic(Operation::Describe, &topic.name);
+        let asked = asked.entry(topic.name.clone()).or_default();
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
-            let key = (topic.name.clone(), partition.partition_index);
             // A partition that is named again is answered once, without an offset.
-            let Some(times) = asked.remove(&key) else {
+            let Some(times) = asked.remove(&partition.partition_index) else {
                 continue;
             };
             let found = if times > 1 {
@@ -84,6 +78,18 @@ pub async fn handle(context: &RequestContext, request: ListOffsetsRequest) -> Li
         topics,
         ..Default::default()
     }
+}
+
+/// How often each partition is asked for. A name is kept once, however many partitions it has.
+fn count(request: &ListOffsetsRequest) -> HashMap<String, HashMap<i32, usize>> {
+    let mut asked: HashMap<String, HashMap<i32, usize>> = HashMap::new();
+    for topic in &request.topics {
+        let partitions = asked.entry(topic.name.clone()).or_default();
+        for partition in &topic.partitions {
+            *partitions.entry(partition.partition_index).or_default() += 1;
+        }
+    }
+    asked
 }
 
 fn response(partition_index: i32, found: Result<Found, ErrorCode>) -> ListOffsetsPartitionResponse {

@@ -9,7 +9,7 @@
 //!
 //! Deviations: none known.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use odeon_actors::controller::{NewTopic, TopicCreation};
@@ -20,6 +20,7 @@ use odeon_protocol::messages::create_topics_response::{
 };
 use odeon_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
+use super::lookup;
 use crate::authorizer::Operation;
 use crate::context::RequestContext;
 use crate::response::brief;
@@ -33,25 +34,21 @@ pub async fn handle(
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
     let may_create_all = context.allows_cluster(Operation::Create);
-    let mut named: HashMap<String, usize> = HashMap::new();
-    for topic in &request.topics {
-        *named.entry(topic.name.clone()).or_default() += 1;
-    }
+    // A topic that is named twice is answered once.
+    let names = request.topics.iter().map(|topic| &*topic.name);
+    let mut repeated = lookup::repeated(names);
+    let mut told = HashSet::new();
     let mut results: Vec<CreatableTopicResult> = Vec::with_capacity(request.topics.len());
     let (mut wanted, mut places) = (Vec::new(), Vec::new());
     for topic in request.topics {
-        let twice = named.get(&topic.name).copied().unwrap_or(0) > 1;
         let name = topic.name.clone();
-        if twice {
-            // A topic that is named twice is answered once.
-            if results.iter().all(|result| result.name != name) {
-                let message = "Duplicate topic name.";
-                results.push(refused(
-                    name,
-                    ErrorCode::InvalidRequest,
-                    Some(message.to_owned()),
-                ));
-            }
+        if told.contains(&name) {
+            continue;
+        }
+        if let Some(name) = repeated.take(&name) {
+            let message = Some("Duplicate topic name.".to_owned());
+            results.push(refused(name.clone(), ErrorCode::InvalidRequest, message));
+            told.insert(name);
         } else if !may_create_all && !context.allows_topic(Operation::Create, &name) {
             results.push(refused(name, ErrorCode::TopicAuthorizationFailed, None));
         } else if name == "__cluster_metadata" {
@@ -136,6 +133,7 @@ fn answer(context: &RequestContext, created: TopicCreation) -> CreatableTopicRes
         topic_id: created.topic_id,
         num_partitions: created.num_partitions,
         replication_factor: created.replication_factor,
+        error_message: None,
         ..Default::default()
     };
     if context.allows_topic(Operation::DescribeConfigs, &created.name) {

@@ -9,6 +9,7 @@
 //!
 //! Deviations: none known.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use odeon_actors::controller::TopicRef;
@@ -54,6 +55,17 @@ pub async fn handle(
             ..Default::default()
         };
     }
+    let (asked, repeated) = once(asked);
+    for (name, id) in repeated {
+        let message = match &name {
+            Some(_) => "Duplicate topic name.",
+            None => "Duplicate topic id.",
+        };
+        responses.push(DeletableTopicResult {
+            error_message: Some(message.to_owned()),
+            ..refused(name, id, ErrorCode::InvalidRequest)
+        });
+    }
     let mut wanted = Vec::new();
     for (name, id) in asked {
         match permitted(context, &name, id) {
@@ -82,7 +94,15 @@ pub async fn handle(
                         result.topic_id
                     },
                     error_code: result.error.code(),
-                    error_message: result.message.map(brief),
+                    error_message: result
+                        .message
+                        .or_else(|| {
+                            result
+                                .error
+                                .is_error()
+                                .then(|| result.error.message().into())
+                        })
+                        .map(brief),
                     ..Default::default()
                 });
             }
@@ -99,6 +119,25 @@ pub async fn handle(
         responses,
         ..Default::default()
     }
+}
+
+type Named = (Option<String>, Uuid);
+
+/// What is named once, and what is named more than once: that is refused, and stays.
+fn once(asked: Vec<Named>) -> (Vec<Named>, Vec<Named>) {
+    let mut times: HashMap<Named, usize> = HashMap::new();
+    for named in &asked {
+        *times.entry(named.clone()).or_default() += 1;
+    }
+    let (mut single, mut repeated) = (Vec::new(), Vec::new());
+    for named in asked {
+        match times.remove(&named) {
+            Some(1) => single.push(named),
+            Some(_) => repeated.push(named),
+            None => {}
+        }
+    }
+    (single, repeated)
 }
 
 fn permitted(

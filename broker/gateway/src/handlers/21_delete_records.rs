@@ -62,7 +62,14 @@ async fn delete(
         return Err(ErrorCode::TopicAuthorizationFailed);
     }
     let topic = lookup::topic(&context.node().image.get(), name, Uuid::ZERO)?;
-    if !context.node().topic_config(name).cleanup_policy.delete {
+    if topic.partition(partition).is_none() {
+        return Err(ErrorCode::UnknownTopicOrPartition);
+    }
+    if lookup::is_internal(name) {
+        return Err(ErrorCode::InvalidTopicException);
+    }
+    let policy = context.node().topic_config(name).cleanup_policy;
+    if policy.compact && !policy.delete {
         // A topic that is only compacted keeps the last record of each key.
         return Err(ErrorCode::PolicyViolation);
     }

@@ -15,6 +15,7 @@ use odeon_model::ErrorCode;
 use odeon_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use odeon_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
+use super::lookup;
 use crate::authorizer::Operation;
 use crate::context::RequestContext;
 use crate::response::brief;
@@ -29,21 +30,18 @@ pub async fn handle(
 ) -> CreatePartitionsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     let mut wanted = Vec::new();
-    let names: Vec<String> = request
-        .topics
-        .iter()
-        .map(|topic| topic.name.clone())
-        .collect();
+    let names = request.topics.iter().map(|topic| &*topic.name);
+    let repeated = lookup::repeated(names);
+    let message = "Duplicate topic name.";
+    results.extend(repeated.iter().map(|name| {
+        let (name, message) = (name.clone(), Some(message.to_owned()));
+        result(name, ErrorCode::InvalidRequest, message)
+    }));
     for topic in request.topics {
-        if names.iter().filter(|name| **name == topic.name).count() > 1 {
-            if results
-                .iter()
-                .all(|r: &CreatePartitionsTopicResult| r.name != topic.name)
-            {
-                let message = Some("Duplicate topic name.".to_owned());
-                results.push(result(topic.name, ErrorCode::InvalidRequest, message));
-            }
-        } else if !context.allows_topic(Operation::Alter, &topic.name) {
+        if repeated.contains(&topic.name) {
+            continue;
+        }
+        if !context.allows_topic(Operation::Alter, &topic.name) {
             results.push(result(
                 topic.name,
                 ErrorCode::TopicAuthorizationFailed,

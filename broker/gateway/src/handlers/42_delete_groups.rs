@@ -8,6 +8,7 @@
 //!
 //! Deviations: none known.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use odeon_model::ErrorCode;
@@ -27,7 +28,12 @@ pub async fn handle(
     request: DeleteGroupsRequest,
 ) -> DeleteGroupsResponse {
     let mut results = Vec::with_capacity(request.groups_names.len());
+    let mut seen = HashSet::new();
     for group_id in request.groups_names {
+        // A group that is named twice is answered once.
+        if !seen.insert(group_id.clone()) {
+            continue;
+        }
         let code = match groups::coordinator(context, Operation::Delete, &group_id) {
             Ok(coordinator) => match coordinator.delete(vec![group_id.clone()]).await {
                 Ok(deleted) => deleted

@@ -27,7 +27,11 @@ pub async fn handle(
     context: &RequestContext,
     request: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
-    let coordinator = match groups::coordinator(context, Operation::Delete, &request.group_id) {
+    let found = match request.group_id.as_str() {
+        "" => Err(ErrorCode::InvalidGroupId),
+        group_id => groups::coordinator(context, Operation::Delete, group_id),
+    };
+    let coordinator = match found {
         Ok(coordinator) => coordinator,
         Err(code) => {
             return OffsetDeleteResponse {
@@ -39,21 +43,23 @@ pub async fn handle(
     let image = context.node().image.get();
     let mut answers = Vec::new();
     let mut wanted = Vec::new();
+    // For each topic wanted, its partitions that are not there.
+    let mut absent: Vec<Vec<(i32, ErrorCode)>> = Vec::new();
     for topic in request.topics {
-        let partitions: Vec<i32> = topic.partitions.iter().map(|p| p.partition_index).collect();
+        let indexes = topic.partitions.iter().map(|p| p.partition_index);
         if !context.allows_topic(Operation::Read, &topic.name) {
-            answers.push(all(
-                topic.name,
-                partitions,
-                ErrorCode::TopicAuthorizationFailed,
-            ));
-        } else if image.topic(&topic.name).is_none() {
-            answers.push(all(
-                topic.name,
-                partitions,
-                ErrorCode::UnknownTopicOrPartition,
-            ));
+            let code = ErrorCode::TopicAuthorizationFailed;
+            answers.push(all(topic.name, indexes.collect(), code));
+            continue;
+        }
+        let (partitions, missing): (Vec<i32>, Vec<i32>) =
+            indexes.partition(|index| image.partition(&topic.name, *index).is_some());
+        let code = ErrorCode::UnknownTopicOrPartition;
+        if partitions.is_empty() {
+            answers.push(all(topic.name, missing, code));
         } else {
+            let refused = missing.into_iter().map(|index| (index, code)).collect();
+            absent.push(refused);
             wanted.push(TopicPartitions {
                 topic: topic.name,
                 topic_id: Uuid::ZERO,
@@ -67,10 +73,10 @@ pub async fn handle(
     };
     match coordinator.offset_delete(asked).await {
         Ok(done) => {
-            answers.extend(
-                done.into_iter()
-                    .map(|topic| topic_answer(topic.topic, topic.partitions)),
-            );
+            for (mut topic, mut refused) in done.into_iter().zip(absent) {
+                topic.partitions.append(&mut refused);
+                answers.push(topic_answer(topic.topic, topic.partitions));
+            }
             OffsetDeleteResponse {
                 topics: answers,
                 ..Default::default()

@@ -1,6 +1,7 @@
 //! From a topic's name or id and a partition's index to its route, with the code a client expects
 //! when there is none.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use odeon_actors::partition::Route;
@@ -17,6 +18,15 @@ pub fn is_internal(name: &str) -> bool {
         name,
         "__consumer_offsets" | "__transaction_state" | "__share_group_state"
     )
+}
+
+/// The names that come more than once.
+pub fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> HashSet<String> {
+    let mut seen = HashSet::new();
+    names
+        .filter(|name| !seen.insert(*name))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Finds a topic by id when the request names one, else by name.
