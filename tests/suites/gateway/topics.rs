@@ -10,7 +10,7 @@ use odeon_protocol::messages::delete_records_request::{
 use odeon_protocol::messages::delete_topics_request::DeleteTopicState;
 use odeon_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use odeon_tests::records::batch;
-use odeon_tests::{RawConnection, TestNode};
+use odeon_tests::{NodeBuilder, RawConnection, TestNode};
 
 /// Three batches of three records, at times 1000 to 1002, 2000 to 2002 and 3000 to 3002.
 async fn filled(node: &TestNode, name: &str, configs: &[(&str, &str)]) {
@@ -289,6 +289,42 @@ async fn a_topic_that_is_named_twice_is_not_changed() {
         ErrorCode::UnknownTopicOrPartition,
         "it did not grow"
     );
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_are_described_by_pages_of_at_most_the_brokers_size() {
+    use m::describe_topic_partitions_request::{Cursor, TopicRequest};
+    let node = NodeBuilder::default()
+        .set("max.request.partition.size.limit", "2")
+        .start()
+        .await;
+    node.create_topic("t", 5, &[]).await;
+    let mut connection = node.connect().await;
+    let mut cursor = None;
+    let mut pages = Vec::new();
+    for _ in 0..3 {
+        let topic = TopicRequest {
+            name: "t".to_owned(),
+            ..Default::default()
+        };
+        let request = m::DescribeTopicPartitionsRequest {
+            topics: vec![topic],
+            response_partition_limit: 100,
+            cursor,
+            ..Default::default()
+        };
+        let answer = connection.call(0, &request).await;
+        let partitions = answer.topics[0].partitions.iter();
+        pages.push(partitions.map(|p| p.partition_index).collect::<Vec<_>>());
+        cursor = answer.next_cursor.map(|next| Cursor {
+            topic_name: next.topic_name,
+            partition_index: next.partition_index,
+            ..Default::default()
+        });
+    }
+    assert_eq!(pages, [vec![0, 1], vec![2, 3], vec![4]]);
+    assert_eq!(cursor, None);
     node.stop().await;
 }
 

@@ -23,9 +23,6 @@ use crate::context::RequestContext;
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 0..=0;
 
-/// `max.request.partition.size.limit`'s default, and our bound.
-const PARTITIONS_MAX: i32 = 2_000;
-
 /// Describes topics by pages of partitions.
 pub async fn handle(
     context: &RequestContext,
@@ -44,7 +41,13 @@ pub async fn handle(
     names.sort();
     names.dedup();
     let all = request.topics.is_empty();
-    let mut left = request.response_partition_limit.clamp(1, PARTITIONS_MAX);
+    let most = context
+        .node()
+        .config
+        .network
+        .max_request_partition_size_limit;
+    let most = i32::try_from(most).unwrap_or(i32::MAX).max(1);
+    let mut left = request.response_partition_limit.clamp(1, most);
     let mut response = DescribeTopicPartitionsResponse::default();
     let mut first_partition = 0;
     if let Some(cursor) = &request.cursor {
