@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::sh::{self, Result};
 
-/// What libFuzzer needs of the compiler; the last one takes the crates' own fuzz switches.
+/// What libFuzzer needs of the compiler.
 const COVERAGE: [&str; 6] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -25,7 +25,7 @@ const COVERAGE: [&str; 6] = [
 const MEMORY_LIMIT_MB: u32 = 2048;
 /// An input that takes longer than this has failed.
 const INPUT_LIMIT_S: u32 = 20;
-/// From here on memory is watched: pools and caches are filled.
+/// By then pools and caches are filled: memory that grows later is told.
 const WARM: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
