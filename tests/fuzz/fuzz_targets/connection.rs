@@ -65,8 +65,8 @@ static NODE: LazyLock<(Runtime, TestNode)> = LazyLock::new(|| {
             ("group.max.size", "3"),
             ("group.min.session.timeout.ms", "1"),
             ("group.max.session.timeout.ms", "100"),
-            ("log.retention.bytes", "100000"),
-            ("log.segment.bytes", "100000"),
+            ("log.retention.bytes", "1048576"),
+            ("log.segment.bytes", "1048576"),
         ];
         let mut node = NodeBuilder::default().authorizer(Arc::new(Bounded));
         for (key, value) in settings {
