@@ -186,6 +186,11 @@ impl LogReader {
             next_offset: offset,
             ..LogRead::default()
         };
+        // The checksum does not cover the offset: nobody else would notice.
+        if first.base_offset < segment.base_offset || first.last_offset() < offset {
+            let found = first.base_offset;
+            return Err(corrupt(format!("at {position}: a batch of offset {found}")));
+        }
         let size = first.size_bytes();
         if first.last_offset() >= upper {
             return Ok(Some(found));
@@ -211,7 +216,8 @@ impl LogReader {
             .and_then(|rest| BatchHeader::parse(rest).ok())
         {
             let next = end + header.size_bytes();
-            if next > buffer.len() || header.last_offset() >= upper {
+            let falls = end > 0 && header.base_offset < found.next_offset;
+            if falls || next > buffer.len() || header.last_offset() >= upper {
                 break;
             }
             end = next;

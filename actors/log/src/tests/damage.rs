@@ -193,6 +193,25 @@ fn lost_synced_records_are_reported() {
 }
 
 #[test]
+fn a_batch_with_a_damaged_offset_is_not_served() {
+    let (mut bed, ..) = bed_with_a_tail();
+    let path = bed.folder().join(&bed.files(".log")[0]);
+    let mut bytes = read_file(&path);
+    let length = i32::from_be_bytes(bytes[8..12].try_into().unwrap());
+    let second = 12 + usize::try_from(length).unwrap();
+    bytes[second] ^= 0x80;
+    write_file(&path, &bytes);
+    let reader = bed.crash().reader();
+    let read = reader.read(0, 1 << 20, i64::MAX, true).unwrap();
+    assert_eq!((read.next_offset, read.records.len()), (2, second));
+    let damaged = reader.read(2, 1 << 20, i64::MAX, true);
+    assert!(
+        matches!(damaged, Err(LogError::Corrupt { .. })),
+        "{damaged:?}"
+    );
+}
+
+#[test]
 fn indexes_are_made_anew() {
     let config = LogConfig {
         index_interval_bytes: 50,
