@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon::{Node, NodeOptions};
+use odeon_actors::group::coordinator_for;
+use odeon_actors::node::OFFSETS_TOPIC;
 use odeon_gateway::{AllowAll, Authorizer};
 use odeon_model::config::BrokerConfig;
 use odeon_model::{ErrorCode, Uuid};
@@ -171,9 +173,20 @@ impl TestNode {
         produce(&mut self.connect().await, topic, partition, batch).await
     }
 
-    /// Waits until a group has a coordinator that has loaded.
+    /// Waits until every group has a coordinator that has loaded.
     pub async fn create_group_coordinators(&self) {
-        find_coordinator(&mut self.connect().await, "any").await;
+        let mut connection = self.connect().await;
+        find_coordinator(&mut connection, "any").await;
+        let image = self.node.handle().image.get();
+        let topic = image.topic(OFFSETS_TOPIC).expect("it was just created");
+        let count = topic.partition_count();
+        for partition in 0..count {
+            let group = (0..)
+                .map(|number: u32| number.to_string())
+                .find(|group| coordinator_for(group, count) == partition)
+                .expect("some group falls on each partition");
+            find_coordinator(&mut connection, &group).await;
+        }
     }
 }
 
