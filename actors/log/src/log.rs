@@ -119,6 +119,8 @@ impl Log {
             next_offset: recovered.log_end,
             last_snapshot: recovered.last_snapshot,
             unsynced: Unsynced {
+                // A segment that an earlier process made.
+                folder: recovered.made.is_some() && !recovered.segments.is_empty(),
                 made: recovered.made,
                 ..Unsynced::default()
             },

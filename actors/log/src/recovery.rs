@@ -63,7 +63,7 @@ pub(crate) struct Recovered {
     pub(crate) producers: ProducerStates,
     pub(crate) last_snapshot: Option<Offset>,
     pub(crate) report: RecoveryReport,
-    /// `partition.metadata`, if it may not be durable yet.
+    /// `partition.metadata`, if it may not be durable yet: nothing of the log was ever synced.
     pub(crate) made: Option<Arc<dyn DiskFile>>,
 }
 
@@ -123,7 +123,8 @@ pub(crate) fn load(place: &Place, config: &LogConfig, known: Known) -> Result<Re
     loaded.epochs.truncate_end(log_end);
     loaded.epochs.truncate_start(log_start);
     let epochs_changed = loaded.epochs != stored_epochs;
-    if !clean && (loaded.report.cut_bytes > 0 || log_end > recovery_point) {
+    let sync = !clean && (loaded.report.cut_bytes > 0 || log_end > recovery_point);
+    if sync {
         loaded.sync(recovery_point == 0)?;
     }
     let skip_replay = clean && !names.iter().any(|name| name.ends_with(SNAPSHOT));
@@ -132,7 +133,7 @@ pub(crate) fn load(place: &Place, config: &LogConfig, known: Known) -> Result<Re
     } else {
         rebuild_producers(place, &loaded.segments, log_start..log_end, trusted)?
     };
-    let made = if loaded.segments.is_empty() {
+    let made = if recovery_point == 0 && !sync {
         open_metadata(place)?
     } else {
         None

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odeon_kernel::sim::IgnoredSync;
+use odeon_kernel::sim::{DiskFault, DiskOp, IgnoredSync};
 
 use super::*;
 
@@ -213,5 +213,37 @@ fn a_missing_sync_is_noticed() {
             .filter(|seed| Run::new(*seed).go(Some(bug)).is_err())
             .count();
         assert!(noticed > 0, "{bug:?}");
+    }
+}
+
+#[test]
+fn a_log_whose_maker_died_before_any_sync_is_durable_with_its_first_one() {
+    for clean_stop_between in [false, true] {
+        let mut bed = Bed::simulated();
+        let sim = bed.sim.clone().unwrap();
+        let log = bed.create(LogConfig::default());
+        let mut writer = log.take_lease(lease(1)).unwrap();
+        let path_contains = ".timeindex".to_owned();
+        sim.fail(DiskFault {
+            path_contains,
+            ..DiskFault::next(DiskOp::Open)
+        });
+        writer.stage(idempotent(0, 0, 1), Origin::Client).unwrap();
+        assert!(writer.write().is_err());
+        drop((log, writer));
+        let mut log = bed.crash();
+        if clean_stop_between {
+            log = bed.restart();
+        }
+        let mut writer = log.take_lease(lease(2)).unwrap();
+        writer.stage(idempotent(0, 0, 1), Origin::Client).unwrap();
+        writer.write().unwrap();
+        sync(&mut writer);
+        drop((log, writer));
+        bed.manager = None;
+        sim.power_cut_losing_all();
+        bed.load();
+        let log = bed.manager().get(&partition()).expect("the log is there");
+        assert_eq!((log.topic_id(), log.view().log_end()), (TOPIC_ID, 1));
     }
 }
