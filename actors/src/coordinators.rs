@@ -95,8 +95,8 @@ impl GroupRouter {
 
     /// Says that a topic was deleted: no group keeps offsets in it.
     pub(crate) fn topic_deleted(&self, topic: &str) {
-        for entry in &self.coordinators {
-            entry.value().topics_deleted(vec![topic.to_owned()]);
+        for (_, coordinator) in self.all() {
+            coordinator.topics_deleted(vec![topic.to_owned()]);
         }
     }
 

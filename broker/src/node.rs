@@ -26,13 +26,15 @@ use std::time::Duration;
 use odeon_actors::broker::BrokerStatus;
 use odeon_actors::node::NodeHandle;
 use odeon_actors::partition::RoutingTable;
-use odeon_gateway::{AllowAll, Authorizer, GatewayState};
+use odeon_gateway::context::Peer;
+use odeon_gateway::{AllowAll, Authorizer, GatewayState, Listening, connection};
 use odeon_kernel::supervisor::{RootExit, RootSupervisor, SupervisorHandle};
-use odeon_kernel::{Blocking, RealDisk, Rng, SharedClock, SharedDisk, SystemClock, Watch};
+use odeon_kernel::{Rng, Seams, SharedClock, SharedDisk, Watch};
 use odeon_log::LogError;
 use odeon_model::Uuid;
 use odeon_model::config::BrokerConfig;
 use odeon_quorum::StartError;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 mod adopt;
 mod open;
@@ -128,7 +130,12 @@ struct SystemRuntime {
 }
 
 impl SystemRuntime {
-    fn start() -> Result<Self, NodeError> {
+    /// The runtime given, or one of its own.
+    fn start(given: Option<tokio::runtime::Handle>) -> Result<Self, NodeError> {
+        if let Some(handle) = given {
+            let runtime = None;
+            return Ok(Self { handle, runtime });
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("odeon-system")
@@ -158,15 +165,9 @@ impl Node {
     /// See [`NodeError`]; nothing keeps running then.
     pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
         odeon_kernel::system::raise_descriptor_limit();
-        let clock: SharedClock = Arc::new(SystemClock::new());
-        let started = clock.monotonic();
-        let disk: SharedDisk = Arc::new(RealDisk);
-        let rng = Arc::new(Rng::from_entropy());
-        let config = Arc::new(options.config);
-        let data_dirs: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
-        open::check_supported(&config)?;
+        open::check_supported(&options.config)?;
         let bound = if options.serves {
-            open::bind(&config).await?
+            open::bind(&options.config).await?
         } else {
             Vec::new()
         };
@@ -174,7 +175,35 @@ impl Node {
             Some((host, port)) => Some(open::bind_one("console", host, *port).await?),
             None => None,
         };
-        let blocking = Blocking::Pool;
+        Self::grow(options, Seams::real(), bound, console).await
+    }
+
+    /// Starts a node that listens nowhere, on the disk, the clock and the runtime given; clients
+    /// come through [`Node::serve`]. For a simulation, or a service that accepts by itself.
+    ///
+    /// # Errors
+    /// See [`NodeError`]; nothing keeps running then.
+    pub async fn start_on(seams: Seams, options: NodeOptions) -> Result<Self, NodeError> {
+        open::check_supported(&options.config)?;
+        Self::grow(options, seams, Vec::new(), None).await
+    }
+
+    async fn grow(
+        options: NodeOptions,
+        seams: Seams,
+        bound: Vec<open::Bound>,
+        console: Option<Listening>,
+    ) -> Result<Self, NodeError> {
+        let Seams {
+            disk,
+            clock,
+            rng,
+            blocking,
+            system,
+        } = seams;
+        let started = clock.monotonic();
+        let config = Arc::new(options.config);
+        let data_dirs: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
         let (logs, cluster_id) = {
             let (config, clock, rng) = (config.clone(), clock.clone(), rng.clone());
             let disk = disk.clone();
@@ -182,21 +211,17 @@ impl Node {
                 .run(move || open::logs(&config, &disk, clock, rng))
                 .await?
         };
-        let system = SystemRuntime::start()?;
+        let system = SystemRuntime::start(system)?;
         let incarnation_id = Uuid::from_random(rng.bytes16());
-        let (quorum, image) = {
-            let parts = open::QuorumParts {
-                config: config.clone(),
-                cluster_id: cluster_id.clone(),
-                disk: disk.clone(),
-                clock: clock.clone(),
-                logs: logs.clone(),
-            };
-            let runtime = system.handle.clone();
-            blocking
-                .run(move || runtime.block_on(open::quorum(parts)))
-                .await?
+        let parts = open::QuorumParts {
+            config: config.clone(),
+            cluster_id: cluster_id.clone(),
+            disk: disk.clone(),
+            clock: clock.clone(),
+            blocking,
+            logs: logs.clone(),
         };
+        let (quorum, image) = open::quorum_on(&system.handle, parts).await?;
         let routing = Arc::new(RoutingTable::default());
         let tree = tree::Ingredients {
             config: config.clone(),
@@ -205,7 +230,7 @@ impl Node {
             clock: clock.clone(),
             rng: rng.clone(),
             blocking,
-            logs: logs.clone(),
+            logs,
             image,
             quorum,
             routing,
@@ -238,9 +263,28 @@ impl Node {
         Ok(node)
     }
 
+    /// Serves one client on a stream that was accepted elsewhere, as the first listener would,
+    /// until the client goes. Dropping the future ends the connection.
+    pub fn serve<S>(&self, stream: S, host: &str) -> impl Future<Output = ()> + Send + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let config = &self.handle.config;
+        let listener = open::client_listeners(config).next();
+        let peer = Peer {
+            principal: "User:ANONYMOUS".to_owned(),
+            host: host.to_owned(),
+            listener: Arc::from(listener.map_or("", |listener| &*listener.name)),
+            security_protocol: Arc::from(listener.map_or("", |listener| listener.protocol.name())),
+        };
+        let limits = tree::connection_limits(config);
+        connection::serve(stream, self.gateway.clone(), peer, limits)
+    }
+
     async fn until_ready(&self, clock: &SharedClock) -> Result<(), NodeError> {
         let mut status = self.status.clone();
         tokio::select! {
+            biased;
             ready = status.wait_for(|status| status.unfenced) => {
                 ready.map(drop).map_err(|_| NodeError::Failed("the broker actor ended".to_owned()))
             }

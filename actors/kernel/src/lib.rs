@@ -5,6 +5,7 @@
 //! | [`clock`] | wall and monotonic time, sleeping |
 //! | [`disk`] | files and directories, real or simulated |
 //! | [`rng`] | seeded randomness |
+//! | [`seams`] | all of these as one thing, real or simulated |
 //! | [`system`] | the machine's name and limits |
 //! | [`task`] | spawning of tasks, the blocking pool |
 //! | [`supervisor`] | who restarts whom, and in which order all end |
@@ -20,6 +21,7 @@ pub mod budget;
 pub mod clock;
 pub mod disk;
 pub mod rng;
+pub mod seams;
 pub mod signal;
 pub mod sim;
 pub mod slot;
@@ -32,6 +34,7 @@ pub use budget::{ByteBudget, Permit};
 pub use clock::{Clock, SharedClock, SystemClock};
 pub use disk::{Disk, DiskFile, OpenMode, RealDisk, SharedDisk};
 pub use rng::Rng;
+pub use seams::{Ambient, Seams};
 pub use signal::{Signal, Waiter};
 pub use slot::{Slot, SlotError};
 pub use supervisor::{ChildSpec, Supervisor, SupervisorHandle};

@@ -2,6 +2,8 @@
 
 mod clock;
 mod disk;
+mod run;
 
 pub use clock::SimClock;
-pub use disk::{DiskFault, DiskHook, DiskOp, IgnoredSync, SimDisk};
+pub use disk::{DiskFault, DiskHook, DiskOp, IgnoredSync, PathFilter, SimDisk};
+pub use run::run;

@@ -4,6 +4,9 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::task::Poll;
+use std::time::Duration;
+
+use crate::seams::Ambient;
 
 /// Starts a task on the current runtime. The task is not supervised: use it only for work whose
 /// owner keeps the handle or does not depend on its end.
@@ -86,6 +89,20 @@ pub enum Blocking {
     Pool,
     /// On the caller's thread, for a deterministic simulation.
     Inline,
+    /// On the caller's thread at some moment of the next milliseconds, and its end is heard of
+    /// some milliseconds later: a deterministic simulation in which others act meanwhile.
+    Delayed,
+}
+
+/// The longest wait before and after [delayed](Blocking::Delayed) work.
+const DELAY_MAX_US: u64 = 3_000;
+
+/// Lets a random short time pass.
+async fn delay() {
+    let Ambient { clock, rng } = Ambient::current();
+    clock
+        .sleep(Duration::from_micros(rng.below(DELAY_MAX_US)))
+        .await;
 }
 
 impl Blocking {
@@ -100,6 +117,12 @@ impl Blocking {
     {
         match self {
             Self::Inline => work(),
+            Self::Delayed => {
+                delay().await;
+                let value = work();
+                delay().await;
+                value
+            }
             Self::Pool => match tokio::task::spawn_blocking(work).await {
                 Ok(value) => value,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -180,9 +180,11 @@ impl LogManager {
         read(&self.logs).get(partition).cloned()
     }
 
-    /// All logs, in no order.
+    /// All logs, by topic and partition.
     pub fn logs(&self) -> Vec<Log> {
-        read(&self.logs).values().cloned().collect()
+        let mut logs: Vec<Log> = read(&self.logs).values().cloned().collect();
+        logs.sort_by(|a, b| a.partition().cmp(b.partition()));
+        logs
     }
 
     /// The log of a partition, made if it is missing, in the working directory with the fewest

@@ -120,7 +120,8 @@ pub struct QuorumConfig {
     pub timers: Timers,
     /// Sizes.
     pub limits: Limits,
-    /// Where blocking work goes. Inline means that the log is written on the caller's thread too.
+    /// Where blocking work goes. Anything but the pool means that
+    /// the log is written on the caller's thread too.
     pub blocking: Blocking,
     /// What the entries are applied to.
     pub state_machine: Box<dyn StateMachine>,

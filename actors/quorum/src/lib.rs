@@ -27,6 +27,7 @@ mod network;
 mod propose;
 mod quorum;
 mod role;
+mod runtime;
 mod snapshot;
 mod store;
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl LogStore {
         };
         let desk = match options.blocking {
             Blocking::Pool => Desk::thread(writer)?,
-            Blocking::Inline => Desk::inline(writer),
+            Blocking::Inline | Blocking::Delayed => Desk::inline(writer),
         };
         Ok(Self {
             index,

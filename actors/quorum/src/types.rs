@@ -11,8 +11,8 @@ use bytes::Bytes;
 use odeon_model::Uuid;
 use serde::{Deserialize, Serialize};
 
-/// The runtime the Raft library runs on: the one line a simulator changes.
-pub(crate) type Runtime = openraft::TokioRuntime;
+/// The runtime the Raft library runs on.
+pub(crate) type Runtime = crate::runtime::KernelRuntime;
 
 openraft::declare_raft_types!(
     /// What the Raft library is instantiated with.

@@ -47,6 +47,7 @@ impl Session {
             }
             // Our own registration is on its way to us: its arrival unfences.
             tokio::select! {
+                biased;
                 () = clock.sleep(interval) => {}
                 changed = image.changed() => if changed.is_err() { return },
             }

@@ -34,12 +34,15 @@ impl RoutingTable {
             .map(|route| route.value().clone())
     }
 
-    /// All routes there are, in no order.
+    /// All routes there are, by topic id and partition.
     pub fn all(&self) -> Vec<Route> {
-        self.routes
+        let mut all: Vec<Route> = self
+            .routes
             .iter()
             .map(|route| route.value().clone())
-            .collect()
+            .collect();
+        all.sort_by_key(|route| (route.view.topic_id, route.view.partition));
+        all
     }
 
     /// How many partitions this node leads.

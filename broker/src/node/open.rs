@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use odeon_actors::controller::ImageStateMachine;
 use odeon_gateway::Listening;
-use odeon_kernel::{Rng, SharedClock, SharedDisk, Watch};
+use odeon_kernel::{Blocking, Rng, SharedClock, SharedDisk, Watch};
 use odeon_log::{LogConfig, LogManager, ManagerConfig, MetaProperties};
 use odeon_mesh::LocalNetwork;
 use odeon_metadata::MetadataImage;
@@ -136,13 +136,20 @@ pub(super) struct QuorumParts {
     pub(super) cluster_id: Arc<str>,
     pub(super) disk: SharedDisk,
     pub(super) clock: SharedClock,
+    pub(super) blocking: Blocking,
     pub(super) logs: Arc<LogManager>,
 }
 
-/// Opens the quorum; to be called on the runtime that it shall live on.
-pub(super) async fn quorum(
+/// Opens the quorum on the runtime that it shall live on.
+pub(super) async fn quorum_on(
+    runtime: &tokio::runtime::Handle,
     parts: QuorumParts,
 ) -> Result<(Quorum, Watch<MetadataImage>), NodeError> {
+    let opened = runtime.spawn(quorum(parts)).await;
+    opened.map_err(|error| NodeError::Failed(error.to_string()))?
+}
+
+async fn quorum(parts: QuorumParts) -> Result<(Quorum, Watch<MetadataImage>), NodeError> {
     let config = &parts.config;
     let metadata_dir = Path::new(&config.metadata_log_dir);
     let directory_id = parts
@@ -157,7 +164,7 @@ pub(super) async fn quorum(
         directory_id,
         endpoint: String::new(),
     };
-    let quorum = Quorum::start(QuorumConfig::new(
+    let mut quorum = QuorumConfig::new(
         config.node_id,
         directory_id,
         parts.cluster_id.to_string(),
@@ -167,7 +174,9 @@ pub(super) async fn quorum(
         parts.clock.clone(),
         Arc::new(MeshPeers(mesh)),
         Box::new(machine),
-    ))
-    .await?;
-    Ok((quorum, image))
+    );
+    quorum.blocking = parts.blocking;
+    quorum.limits.snapshot_bytes = u64::try_from(config.quorum.max_record_bytes_between_snapshots)
+        .unwrap_or(quorum.limits.snapshot_bytes);
+    Ok((Quorum::start(quorum).await?, image))
 }

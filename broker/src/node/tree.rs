@@ -432,13 +432,17 @@ fn listener_config(config: &BrokerConfig, bound: &Bound) -> ListenerConfig {
     ListenerConfig {
         name: Arc::from(&*bound.listener.name),
         security_protocol: Arc::from(bound.listener.protocol.name()),
-        connection: ConnectionLimits {
-            frame_bytes: count(network.socket_request_max_bytes),
-            in_flight_bytes: CONNECTION_BYTES,
-            in_flight_requests: CONNECTION_REQUESTS,
-            idle: Duration::from_millis(
-                u64::try_from(network.connections_max_idle_ms).unwrap_or(0),
-            ),
-        },
+        connection: connection_limits(config),
+    }
+}
+
+pub(super) fn connection_limits(config: &BrokerConfig) -> ConnectionLimits {
+    let network = &config.network;
+    let count = |setting: i64| usize::try_from(setting).unwrap_or(0);
+    ConnectionLimits {
+        frame_bytes: count(network.socket_request_max_bytes),
+        in_flight_bytes: CONNECTION_BYTES,
+        in_flight_requests: CONNECTION_REQUESTS,
+        idle: Duration::from_millis(u64::try_from(network.connections_max_idle_ms).unwrap_or(0)),
     }
 }

@@ -5,6 +5,7 @@
 //! | crate arrows | a room uses only the rooms below it |
 //! | owners | every file lies in a room; nothing new at the top |
 //! | seams | one crate names the Raft library, one the cluster library; no `mod.rs` |
+//! | biased | no `select!` of a node draws lots: the same seed gives the same history |
 //! | handlers | `NN_api.rs`, opening with its version table |
 //! | sizes | a file is read in one sitting |
 //! | words | nothing names the machine that it was written on |
@@ -95,6 +96,7 @@ pub(crate) fn run() -> Result<(), String> {
         words(&name, &text, &mut faults);
         if name.ends_with(".rs") {
             seams(&name, &text, &mut faults);
+            biased(&name, &text, &mut faults);
             handler(&name, &text, &mut faults);
             sizes(&name, &text, &mut faults);
         }
@@ -191,6 +193,21 @@ fn seams(name: &str, text: &str, faults: &mut Vec<String>) {
         if named && !name.starts_with(room) {
             faults.push(format!("{name}: only {room} may name {library}"));
         }
+    }
+}
+
+fn biased(name: &str, text: &str, faults: &mut Vec<String>) {
+    let rooms = ["actors/", "broker/gateway/", "broker/src/node"];
+    if !rooms.iter().any(|room| name.starts_with(room)) {
+        return;
+    }
+    let next = text.lines().skip(1);
+    let unfair = text
+        .lines()
+        .zip(next)
+        .position(|(line, next)| line.contains("select! {") && next.trim() != "biased;");
+    if let Some(number) = unfair {
+        faults.push(format!("{name}:{}: select! without biased", number + 1));
     }
 }
 

@@ -98,6 +98,16 @@ pub enum IgnoredSync {
     Renames,
 }
 
+/// Which paths a planted bug is about.
+pub type PathFilter = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
+
+/// A broken promise and where it is broken.
+#[derive(Clone)]
+struct Ignored {
+    what: IgnoredSync,
+    of: PathFilter,
+}
+
 /// A simulated disk; see the module documentation. Clones are the same disk.
 #[derive(Clone)]
 pub struct SimDisk {
@@ -117,7 +127,7 @@ struct State {
     locks: HashSet<InodeId>,
     capacity_bytes: u64,
     faults: Vec<DiskFault>,
-    ignored: Vec<IgnoredSync>,
+    ignored: Vec<Ignored>,
     hook: Option<DiskHook>,
     counts: HashMap<DiskOp, u64>,
 }
@@ -206,7 +216,13 @@ impl SimDisk {
 
     /// Plants a bug: from now on this promise is broken.
     pub fn ignore_sync(&self, what: IgnoredSync) {
-        self.shared.lock().ignored.push(what);
+        self.ignore_sync_of(what, Arc::new(|_| true));
+    }
+
+    /// Plants a bug: from now on this promise is broken for some paths, which are those of the
+    /// synced file, the synced directory, or the old and the new name of what was renamed.
+    pub fn ignore_sync_of(&self, what: IgnoredSync, of: PathFilter) {
+        self.shared.lock().ignored.push(Ignored { what, of });
     }
 
     /// Sets the size of the disk. Writes beyond it are done in part and fail.
@@ -291,6 +307,11 @@ impl State {
         Ok(())
     }
 
+    fn ignores(&self, what: IgnoredSync, path: &Path) -> bool {
+        let mut ignored = self.ignored.iter();
+        ignored.any(|ignored| ignored.what == what && (ignored.of)(path))
+    }
+
     fn free_bytes(&self) -> u64 {
         self.capacity_bytes.saturating_sub(self.tree.used_bytes)
     }
@@ -361,11 +382,15 @@ impl Disk for SimDisk {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.shared.begin(DiskOp::SyncDir, path)?;
         let mut state = self.shared.lock();
-        if state.ignored.contains(&IgnoredSync::Dirs) {
+        if state.ignores(IgnoredSync::Dirs, path) {
             return Ok(());
         }
         let State { tree, ignored, .. } = &mut *state;
-        tree.sync_dir(path, ignored)
+        let renames = ignored
+            .iter()
+            .filter(|ignored| ignored.what == IgnoredSync::Renames);
+        let filters: Vec<_> = renames.map(|ignored| &*ignored.of).collect();
+        tree.sync_dir(path, &|name| filters.iter().any(|of| of(&path.join(name))))
     }
 
     fn exists(&self, path: &Path) -> bool {

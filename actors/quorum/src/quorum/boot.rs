@@ -1,5 +1,6 @@
 //! From a configuration to open files and a configured engine.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,12 @@ use crate::config::{Limits, QuorumConfig, StartError, Timers};
 use crate::snapshot::SnapshotStore;
 use crate::store::{LogStore, OpenError, StoreOptions};
 
-/// Opens log and snapshots, and checks that they fit together.
-pub(super) async fn open(config: &QuorumConfig) -> Result<(LogStore, SnapshotStore), StartError> {
+/// Opens log and snapshots, and checks that they fit together. The future holds nothing of
+/// `config`, so that it may move between threads.
+pub(super) fn open(
+    config: &QuorumConfig,
+) -> impl Future<Output = Result<(LogStore, SnapshotStore), StartError>> + Send + use<> {
+    let blocking = config.blocking;
     let (disk, dir) = (Arc::clone(&config.disk), config.dir.clone());
     let (cluster_id, own) = (config.cluster_id.clone(), config.replica());
     let options = StoreOptions {
@@ -36,14 +41,12 @@ pub(super) async fn open(config: &QuorumConfig) -> Result<(LogStore, SnapshotSto
         }
         Ok((store, snapshots))
     };
-    config
-        .blocking
-        .run(work)
-        .await
-        .map_err(|error| match error {
+    async move {
+        blocking.run(work).await.map_err(|error| match error {
             OpenError::Io(error) => StartError::Log(error),
             foreign @ OpenError::Foreign { .. } => StartError::Foreign(foreign.to_string()),
         })
+    }
 }
 
 /// What the engine is told.

@@ -126,7 +126,7 @@ impl DiskFile for SimFile {
     fn sync_data(&self) -> io::Result<()> {
         let fault = self.shared.begin(DiskOp::SyncData, &self.path);
         let mut state = self.state()?;
-        let ignored = state.ignored.contains(&IgnoredSync::Files);
+        let ignored = state.ignores(IgnoredSync::Files, &self.path);
         let content = &mut state.tree.file(self.inode)?.content;
         match fault {
             Err(fault) => {

@@ -433,3 +433,33 @@ proptest! {
         prop_assert_eq!(&log[..synced], &content[..synced]);
     }
 }
+
+#[test]
+fn a_planted_missing_sync_spares_the_other_paths() {
+    let disk = disk();
+    for (what, of) in [
+        (IgnoredSync::Files, "/d/bad"),
+        (IgnoredSync::Renames, "/d/new-bad"),
+    ] {
+        disk.ignore_sync_of(what, Arc::new(move |path| path == Path::new(of)));
+    }
+    let (good, bad) = (
+        durable(&disk, "/d/good", b"1"),
+        durable(&disk, "/d/bad", b"1"),
+    );
+    for file in [good, bad] {
+        write(&file, b"2", 0);
+        file.sync_data().unwrap();
+    }
+    for name in ["bad", "good"] {
+        let (from, to) = (format!("/d/old-{name}"), format!("/d/new-{name}"));
+        durable(&disk, &from, b"3");
+        disk.rename(Path::new(&from), Path::new(&to)).unwrap();
+    }
+    disk.sync_dir(Path::new("/d")).unwrap();
+    disk.power_cut_losing_all();
+    assert_eq!(read(&disk, "/d/good").unwrap(), b"2");
+    assert_ne!(read(&disk, "/d/bad").unwrap_or_default(), b"2");
+    assert_eq!(read(&disk, "/d/new-good").unwrap(), b"3");
+    assert_eq!(read(&disk, "/d/new-bad"), None);
+}

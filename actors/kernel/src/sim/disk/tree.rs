@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Component, Path};
 
-use super::IgnoredSync;
 use super::content::Content;
 
 /// A file or directory, however it is called.
@@ -246,21 +245,27 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes the pending names of a directory durable, and with them what they build on.
-    pub(super) fn sync_dir(&mut self, path: &Path, ignored: &[IgnoredSync]) -> io::Result<()> {
+    /// Makes the pending names of a directory durable, and with them what they build on; but no
+    /// rename from or to a name that is `ignored`.
+    pub(super) fn sync_dir(
+        &mut self,
+        path: &Path,
+        ignored: &dyn Fn(&str) -> bool,
+    ) -> io::Result<()> {
         let dir = self.find(path)?;
         self.entries(dir, path)?;
         let mut touched: HashSet<(InodeId, String)> = HashSet::new();
         let mut subjects: HashSet<InodeId> = HashSet::new();
         let mut durable = Vec::new();
         for op in std::mem::take(&mut self.pending).into_iter().rev() {
-            let is_rename = op.changes.len() > 1;
+            let is_ignored =
+                op.changes.len() > 1 && op.changes.iter().any(|(_, name, _)| ignored(name));
             let wanted = op
                 .changes
                 .iter()
                 .any(|(of, name, _)| *of == dir || touched.contains(&(*of, name.clone())))
                 || subjects.contains(&op.subject);
-            if wanted && !(is_rename && ignored.contains(&IgnoredSync::Renames)) {
+            if wanted && !is_ignored {
                 touched.extend(op.changes.iter().map(|(of, name, _)| (*of, name.clone())));
                 subjects.insert(op.subject);
                 durable.push(op);
