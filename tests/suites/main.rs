@@ -14,3 +14,4 @@ mod adopt;
 mod cli;
 mod crash;
 mod gateway;
+mod sim;

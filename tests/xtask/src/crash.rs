@@ -13,12 +13,14 @@ pub(crate) fn kills(kills: u32, seed: u64) -> Result<()> {
     sh::run(&mut cargo)
 }
 
-/// Cuts the power under the log, the checkpoints and the Raft store, `seeds` times each.
+/// Cuts the power under the log, the checkpoints and the Raft store, `seeds` times each, and under
+/// a whole node as often; each suite prints what it saw.
 pub(crate) fn power(seeds: u64) -> Result<()> {
     for (package, suite) in [
         ("odeon-log", "power"),
         ("odeon-quorum", "power"),
         ("odeon-tests", "crash::power"),
+        ("odeon-tests", "sim::tests"),
     ] {
         let mut cargo = test(package, suite);
         sh::run(cargo.env("ODEON_POWER_SEEDS", seeds.to_string()))?;

@@ -48,10 +48,10 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Cut the power under the log, the checkpoints and the Raft store, on simulated disks
+    /// Cut the power under log, checkpoints, Raft store and a whole node, on simulated disks
     Powercut {
         /// How many runs of each
-        #[arg(long, default_value_t = 3000)]
+        #[arg(long, default_value_t = 2000)]
         seeds: u64,
     },
     /// Let libFuzzer look for bytes that break a decoder, a log's recovery or a connection
