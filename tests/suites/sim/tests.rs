@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use odeon_kernel::sim::IgnoredSync;
 
+use super::history::digest;
 use super::known::Counts;
 use super::{Bug, run};
 
@@ -18,7 +19,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn power_cuts_under_a_whole_node_lose_nothing_acknowledged() {
     let first = number("ODEON_POWER_FIRST", 0);
     let mut counts = Counts::default();
-    let mut faults = Vec::new();
+    let (mut faults, mut sum) = (Vec::new(), 0);
     for seed in first..first + number("ODEON_POWER_SEEDS", 6) {
         let outcome = run(seed, None);
         if let Err(what) = outcome.result {
@@ -26,12 +27,14 @@ fn power_cuts_under_a_whole_node_lose_nothing_acknowledged() {
             faults.push(format!("seed {seed}: {what}; its history is in {file}"));
             eprintln!("{faults:#?}");
         }
+        sum = digest(format!("{sum} {}", outcome.history.join("\n")).as_bytes());
         counts += outcome.counts;
         if counts.runs % 100 == 0 {
             eprintln!("{counts:?}");
         }
     }
-    eprintln!("{counts:#?}");
+    // The same in every process that runs the same seeds.
+    eprintln!("{counts:#?}, all histories: {sum:x}");
     assert!(faults.is_empty(), "{faults:#?}");
     assert!(counts.acknowledged > counts.runs * 100, "{counts:?}");
     assert!(counts.checked > counts.runs * 100, "{counts:?}");
