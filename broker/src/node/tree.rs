@@ -427,8 +427,6 @@ fn edge(
 }
 
 fn listener_config(config: &BrokerConfig, bound: &Bound) -> ListenerConfig {
-    let network = &config.network;
-    let count = |setting: i64| usize::try_from(setting).unwrap_or(0);
     ListenerConfig {
         name: Arc::from(&*bound.listener.name),
         security_protocol: Arc::from(bound.listener.protocol.name()),
