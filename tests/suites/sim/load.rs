@@ -44,7 +44,7 @@ async fn create(
     partitions: i32,
     retained: bool,
 ) -> Done<()> {
-    if world.known().topics.get(name).is_some() {
+    if world.known().topics.contains_key(name) {
         return Ok(());
     }
     let topic = Topic {
