@@ -27,9 +27,14 @@ mod verdict;
 use broker::Broker;
 use verdict::Row;
 
-/// The suites that fit into a few minutes and give the same verdict every time: kafka-python's
-/// static member test, on a fresh node, waits in vain once in a few runs.
-const QUICK: &[&str] = &["kcat", "confluent-kafka", "kafkajs", "admin-tools"];
+/// The suites that fit into a few minutes and give the same verdict every time.
+const QUICK: &[&str] = &[
+    "kcat",
+    "confluent-kafka",
+    "kafka-python",
+    "kafkajs",
+    "admin-tools",
+];
 
 /// What `cargo xtask compat` understands.
 #[derive(Debug, clap::Args)]

@@ -120,6 +120,12 @@ impl ClassicGroup {
         let Some(member) = self.members.get_mut(id) else {
             return;
         };
+        tracing::debug!(
+            group = &*self.id,
+            generation = self.generation,
+            member = &**id,
+            "joins"
+        );
         match member.joining.replace(token) {
             None => self.joining += 1,
             Some(older) => {

@@ -141,6 +141,14 @@ impl ClassicGroup {
             return;
         }
         self.enter(GroupState::CompletingRebalance, turn);
+        tracing::debug!(
+            group = &*self.id,
+            generation = self.generation,
+            members = self.members.len(),
+            leader = self.leader.as_deref(),
+            protocol = self.protocol.as_deref(),
+            "a generation begins"
+        );
         let ids: Vec<MemberId> = self.members.keys().cloned().collect();
         for id in ids {
             let reply = self.join_reply(&id);

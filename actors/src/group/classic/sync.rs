@@ -28,6 +28,13 @@ impl ClassicGroup {
             return;
         };
         let id = id.clone();
+        tracing::debug!(
+            group = &*self.id,
+            generation = self.generation,
+            member = &*id,
+            leads = self.leader.as_ref() == Some(&id),
+            "asks for its assignment"
+        );
         self.unsynced.remove(&id);
         if self.unsynced.is_empty() {
             self.stop_sync_timer();
