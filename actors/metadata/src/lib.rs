@@ -24,10 +24,11 @@ pub use record::{MetadataRecord, RecordError};
 
 /// The feature whose level says which metadata records may be written.
 pub const METADATA_VERSION_FEATURE: &str = "metadata.version";
-/// The first `metadata.version` that this software can run with (Kafka's name: 4.4-IV2).
-pub const MIN_METADATA_VERSION: i16 = 33;
+/// The first `metadata.version` that this software can run with (Kafka's name: 4.3-IV0). The
+/// records that it writes are all known there, so that tools of Kafka 4.3 can name the level.
+pub const MIN_METADATA_VERSION: i16 = 30;
 /// The last `metadata.version` that this software can run with, and the one a new cluster gets.
-pub const LATEST_METADATA_VERSION: i16 = 33;
+pub const LATEST_METADATA_VERSION: i16 = 30;
 
 /// The features that this software supports, as a broker or controller registers them.
 pub fn supported_features() -> Vec<FeatureRange> {

@@ -327,7 +327,7 @@ fn features_move_within_what_everybody_supports() {
     );
     assert_eq!(
         update("metadata.version", 1, UpdateType::UnsafeDowngrade),
-        (refused, 33)
+        (refused, odeon_metadata::LATEST_METADATA_VERSION)
     );
 }
 

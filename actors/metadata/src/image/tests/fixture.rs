@@ -4,10 +4,10 @@ use super::*;
 #[test]
 fn the_released_format_stays_readable() {
     let records = fixture_records();
-    let entry = include_bytes!("../../../fixtures/v33.entry");
+    let entry = include_bytes!("../../../fixtures/v30.entry");
     assert_eq!(entry::decode(entry.as_slice().into()).unwrap(), records);
     let read = snapshot::decode(
-        include_bytes!("../../../fixtures/v33.snapshot")
+        include_bytes!("../../../fixtures/v30.snapshot")
             .as_slice()
             .into(),
     );
@@ -27,12 +27,12 @@ fn write_the_fixture() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
     std::fs::create_dir_all(dir).unwrap();
     std::fs::write(
-        format!("{dir}/v33.entry"),
+        format!("{dir}/v30.entry"),
         &entry::encode(&records).unwrap()[0],
     )
     .unwrap();
     std::fs::write(
-        format!("{dir}/v33.snapshot"),
+        format!("{dir}/v30.snapshot"),
         snapshot::encode(&image).unwrap(),
     )
     .unwrap();
@@ -41,7 +41,7 @@ fn write_the_fixture() {
 fn fixture_records() -> Vec<MetadataRecord> {
     let feature = FeatureLevelRecord {
         name: "metadata.version".into(),
-        feature_level: 33,
+        feature_level: 30,
         ..Default::default()
     };
     let mut full = RegisterBrokerRecord {
