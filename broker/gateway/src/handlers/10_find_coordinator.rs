@@ -12,7 +12,12 @@
 //! The first request for a group creates `__consumer_offsets`, as in Kafka; it is answered once the
 //! partitions are led, where Kafka lets the client ask again.
 //!
-//! Deviations: transactions and share groups are not served yet; their keys get INVALID_REQUEST.
+//! Deviations: transactions and share groups are not served yet; their keys get INVALID_REQUEST and
+//! a message that says so. Below version 4 a transaction's key gets
+//! TRANSACTIONAL_ID_AUTHORIZATION_FAILED instead: librdkafka, which asks in these versions, gives up
+//! at that code and shows the message, and asks again after any other until its caller's time is
+//! over. Java's producer, which asks in version 4, gives up at either and shows the message with
+//! INVALID_REQUEST only.
 
 use std::ops::RangeInclusive;
 
@@ -31,6 +36,7 @@ use crate::context::RequestContext;
 pub const VERSIONS: RangeInclusive<i16> = 0..=6;
 
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 /// Says which node coordinates each key.
 pub async fn handle(
@@ -58,7 +64,7 @@ pub async fn handle(
                 node_id: -1,
                 port: -1,
                 error_code: code.code(),
-                error_message: Some(code.message().to_owned()),
+                error_message: Some(message(request.key_type, code).to_owned()),
                 ..Default::default()
             },
         });
@@ -84,13 +90,25 @@ pub async fn handle(
     }
 }
 
+fn message(key_type: i8, code: ErrorCode) -> &'static str {
+    match key_type {
+        GROUP => code.message(),
+        TRANSACTION => "this broker does not serve transactions",
+        _ => "this broker serves coordinators of groups only",
+    }
+}
+
 async fn find(
     context: &RequestContext,
     key_type: i8,
     key: &str,
 ) -> Result<(i32, String, i32), ErrorCode> {
-    if key_type != GROUP {
-        return Err(ErrorCode::InvalidRequest);
+    match key_type {
+        GROUP => {}
+        TRANSACTION if context.api_version < 4 => {
+            return Err(ErrorCode::TransactionalIdAuthorizationFailed);
+        }
+        _ => return Err(ErrorCode::InvalidRequest),
     }
     if !context.allows_group(Operation::Describe, key) {
         return Err(ErrorCode::GroupAuthorizationFailed);
