@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use odeon_model::ErrorCode;
 use odeon_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use odeon_protocol::messages::{FetchRequest, InitProducerIdRequest, fetch_request};
+use odeon_protocol::messages::{
+    FetchRequest, FindCoordinatorRequest, InitProducerIdRequest, fetch_request,
+};
 use odeon_records::{BatchBuilder, Compression, TimestampType};
 use odeon_tests::TestNode;
 use odeon_tests::node::produce_request;
@@ -35,6 +37,32 @@ fn fetch_of(topic: &str) -> FetchRequest {
 
 async fn code(node: &TestNode, topic: &str, batch: Bytes) -> ErrorCode {
     ErrorCode::from_code(node.produce(topic, 0, batch).await.error_code)
+}
+
+/// Each client gives up at the code of its versions, and shows the message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_a_coordinator_of_transactions_is_told_that_there_is_none() {
+    let node = TestNode::start().await;
+    let mut connection = node.connect().await;
+    for (version, expected) in [
+        (2, ErrorCode::TransactionalIdAuthorizationFailed),
+        (6, ErrorCode::InvalidRequest),
+    ] {
+        let request = FindCoordinatorRequest {
+            key: if version < 4 { "t" } else { "" }.to_owned(),
+            key_type: 1,
+            coordinator_keys: vec!["t".to_owned(); usize::from(version >= 4)],
+            ..Default::default()
+        };
+        let answer = connection.call(version, &request).await;
+        let (code, message) = match answer.coordinators.first() {
+            Some(coordinator) => (coordinator.error_code, &coordinator.error_message),
+            None => (answer.error_code, &answer.error_message),
+        };
+        assert_eq!(ErrorCode::from_code(code), expected, "version {version}");
+        let message = message.as_deref().unwrap_or_default();
+        assert!(message.contains("does not serve transactions"), "{message}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
