@@ -15,9 +15,10 @@ ADMIN = ca.AdminClient({"bootstrap.servers": B})
 
 
 def topic(name, partitions=1, **config):
-    """Makes a topic of this run; returns its name."""
+    """Makes a topic of this run, and waits until the broker knows what its controller decided."""
     name = f"cfk-{name}-{RUN}"
     ADMIN.create_topics([ca.NewTopic(name, partitions, 1, config=config)])[name].result(20)
+    until(lambda: name in ADMIN.list_topics(timeout=10).topics)
     return name
 
 
