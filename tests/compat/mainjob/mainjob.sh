@@ -10,7 +10,7 @@ kafka_jars || exit 2
 [ "${PIPESTATUS[0]}" -eq 0 ] || exit 1
 
 # The tool goes on after an error and ends with 0, so what it says decides.
-WRONG='isvalid: false|[Mm]ismatch|Non-consecutive|out of order|invalid|[Cc]orrupt|Exception|[Ee]rror'
+WRONG='isvalid: false|not found in|[Mm]ismatch|Non-consecutive|out of order|invalid|[Cc]orrupt|Exception|[Ee]rror'
 # dump NAME ARGS FILES...: the tool's output is in $WORK/NAME, without the records' payloads
 dump() {
   local name=$1 args=$2; shift 2
