@@ -22,7 +22,14 @@ for z in none gzip snappy lz4 zstd; do
 done
 for a in 0 1 all; do
   seq 1 200 | k -P -t "$t-a$a" -X acks=$a
-  is "acks=$a: 200 come back" "$(k -C -t "$t-a$a" -e -q -o beginning | sum)" "$(seq 1 200 | sum)"
+  want=$(seq 1 200 | sum)
+  for _ in $(seq 20); do
+    got=$(k -C -t "$t-a$a" -e -q -o beginning | sum)
+    # With acks=0 kcat has ended when its socket took the messages: they are there a little later.
+    [ $a != 0 ] || [ "$got" = "$want" ] && break
+    sleep 0.5
+  done
+  is "acks=$a: 200 come back" "$got" "$want"
 done
 head -c 700000 /dev/zero | tr '\0' x >"$WORK/big"
 k -P -t "$t-big" -p 0 "$WORK/big"
