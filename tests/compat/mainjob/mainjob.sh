@@ -9,8 +9,9 @@ kafka_jars || exit 2
 "$PY" "$HERE/mainjob.py" "$ODEON" "$WORK" | tee "$WORK/said"
 [ "${PIPESTATUS[0]}" -eq 0 ] || exit 1
 
-# The tool goes on after an error and ends with 0, so what it says decides.
-WRONG='isvalid: false|not found in|[Mm]ismatch|Non-consecutive|out of order|invalid|[Cc]orrupt|Exception|[Ee]rror'
+# The tool goes on after an error and ends with 0, so what it says decides. Of each segment but the
+# first it says that -1 is followed by the base offset: the line that names a gap has another number.
+WRONG='isvalid: false|not found in|[Mm]ismatch|^ +[0-9]+ is followed by|out of order|invalid|[Cc]orrupt|Exception|[Ee]rror'
 # dump NAME ARGS FILES...: the tool's output is in $WORK/NAME, without the records' payloads
 dump() {
   local name=$1 args=$2; shift 2
@@ -18,7 +19,7 @@ dump() {
   # shellcheck disable=SC2086 # several arguments
   KJ_TIMEOUT=900 kj org.apache.kafka.tools.DumpLogSegments $args --files "$(IFS=,; echo "$*")" >"$WORK/$name" 2>&1
   local rc=$? wrong
-  wrong=$(grep -E "$WRONG" "$WORK/$name" | head -3)
+  wrong=$(grep -E -A1 "$WRONG" "$WORK/$name" | head -6)
   if [ $rc = 0 ] && [ -z "$wrong" ]; then ok "dump-log: $name ($# files)"; else bad "dump-log: $name" "rc=$rc $wrong"; fi
 }
 cd "$WORK/data" || exit 2
