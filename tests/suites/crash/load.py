@@ -18,9 +18,11 @@ import array
 import collections
 import json
 import logging
+import os
 import sys
 import threading
 import time
+import traceback
 
 import confluent_kafka as ck
 from confluent_kafka import admin
@@ -338,11 +340,16 @@ def consumer_at(offsets):
 
 
 def log_bounds():
-    """The log start and end of each partition."""
+    """The log start and end of each partition; a node that has just started may not lead them yet."""
     asker = consumer_at(None)
-    bounds = [asker.get_watermark_offsets(ck.TopicPartition(TOPIC, p), timeout=30) for p in range(PARTITIONS)]
-    asker.close()
-    return bounds
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return [asker.get_watermark_offsets(ck.TopicPartition(TOPIC, p), timeout=30) for p in range(PARTITIONS)]
+        except ck.KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def deleted(bounds):
@@ -376,4 +383,8 @@ def main():
     load.stopping.set()
 
 
-main()
+try:
+    main()
+except BaseException:
+    traceback.print_exc()
+    os._exit(1)  # the threads of the load do not keep it
