@@ -1,6 +1,6 @@
 //! What a handler knows about its request, and what all connections of a node share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use odeon_actors::node::NodeHandle;
@@ -8,6 +8,7 @@ use odeon_kernel::budget::ByteBudget;
 
 use crate::authorizer::{Authorizer, Operation, Requester, Resource, ResourceKind, operations_of};
 use crate::hooks::{Quotas, RequestMetrics};
+use crate::pace::Pace;
 use crate::session::FetchSessions;
 
 /// What all connections of a node share.
@@ -25,6 +26,8 @@ pub struct GatewayState {
     pub fetch_sessions: FetchSessions,
     /// The node-wide budget of request bytes in flight.
     pub budget: ByteBudget,
+    /// How fast connections may come.
+    pub pace: Mutex<Pace>,
     /// Log every request with its API, version, client and outcome (at info level).
     pub request_log: bool,
 }

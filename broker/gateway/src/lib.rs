@@ -25,6 +25,7 @@ pub mod frame;
 pub mod handlers;
 pub mod hooks;
 pub mod listener;
+pub mod pace;
 pub mod response;
 pub mod session;
 

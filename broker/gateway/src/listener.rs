@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use odeon_actors::broker::BrokerStatus;
@@ -159,7 +159,10 @@ impl Actor for Listener {
         arguments: ListenerArguments,
     ) -> Result<ListenerState, ActorProcessingErr> {
         let socket = TcpListener::from_std(arguments.listening.socket.try_clone()?)?;
-        let clock = arguments.gateway.node.clock.clone();
+        let (gateway, clock) = (
+            arguments.gateway.clone(),
+            arguments.gateway.node.clock.clone(),
+        );
         let mut status = arguments.status.clone();
         let accepting = spawn(async move {
             if status.wait_for(|status| status.unfenced).await.is_err() {
@@ -168,6 +171,10 @@ impl Actor for Listener {
             loop {
                 match socket.accept().await {
                     Ok((stream, address)) => {
+                        let wait = creation_wait(&gateway);
+                        if !wait.is_zero() {
+                            clock.sleep(wait).await;
+                        }
                         if myself.cast(ListenerMsg::Accepted(stream, address)).is_err() {
                             return;
                         }
@@ -245,6 +252,15 @@ impl Actor for Listener {
         }
         Ok(())
     }
+}
+
+/// How long a connection that was just accepted waits; those behind it stay in the socket's queue.
+fn creation_wait(gateway: &GatewayState) -> Duration {
+    let per_second = gateway.node.broker_number("max.connection.creation.rate");
+    let per_second = per_second.and_then(|rate| u64::try_from(rate).ok());
+    let now = gateway.node.clock.monotonic();
+    let mut pace = gateway.pace.lock().unwrap_or_else(PoisonError::into_inner);
+    pace.admit(now, per_second.unwrap_or(u64::MAX))
 }
 
 impl ListenerState {

@@ -185,6 +185,7 @@ fn gateway_state(parts: &Ingredients, node: NodeHandle) -> GatewayState {
         authorizer: parts.authorizer.clone(),
         quotas: Arc::new(NoQuotas),
         metrics: RequestMetrics::default(),
+        pace: std::sync::Mutex::default(),
         fetch_sessions: FetchSessions::new(
             slots,
             PARTITIONS_MAX,

@@ -60,6 +60,24 @@ async fn connection_limits_hold_for_whoever_comes_after_they_changed() {
     assert!(third.is_closed_by_node().await, "two in all");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_come_too_fast_wait_and_are_served() {
+    let node = TestNode::start().await;
+    let mut first = node.connect().await;
+    let code = set(&mut first, "max.connection.creation.rate", "2").await;
+    assert_eq!(code, ErrorCode::None);
+    let begun = std::time::Instant::now();
+    for _ in 0..4 {
+        let mut next = node.connect().await;
+        next.call(12, &MetadataRequest::default()).await;
+    }
+    assert!(
+        begun.elapsed() > std::time::Duration::from_millis(700),
+        "two a second: {:?}",
+        begun.elapsed()
+    );
+}
+
 /// Kafka 4.4 reads these once, at the start (`DynamicBrokerConfig`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kafka_reads_only_at_the_start_is_refused_while_it_runs() {
