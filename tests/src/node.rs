@@ -14,10 +14,11 @@ use odeon_model::config::BrokerConfig;
 use odeon_model::{ErrorCode, Uuid};
 use odeon_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use odeon_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
+use odeon_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use odeon_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use odeon_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use odeon_protocol::messages::produce_response::PartitionProduceResponse;
-use odeon_protocol::messages::{CreateTopicsRequest, ProduceRequest};
+use odeon_protocol::messages::{CreateTopicsRequest, ListOffsetsRequest, ProduceRequest};
 use tempfile::TempDir;
 
 use crate::raw::RawConnection;
@@ -200,6 +201,19 @@ pub async fn create_topic(
     partitions: i32,
     configs: &[(&str, &str)],
 ) -> Uuid {
+    let request = create_topic_request(name, partitions, configs);
+    let answer = connection.call(7, &request).await;
+    assert_eq!(answer.topics[0].error_code, 0, "{answer:?}");
+    until_led(connection, name).await;
+    answer.topics[0].topic_id
+}
+
+/// A request to create one topic without copies.
+pub fn create_topic_request(
+    name: &str,
+    partitions: i32,
+    configs: &[(&str, &str)],
+) -> CreateTopicsRequest {
     let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
         name: (*name).to_owned(),
         value: Some((*value).to_owned()),
@@ -212,15 +226,42 @@ pub async fn create_topic(
         configs: configs.collect(),
         ..Default::default()
     };
-    let request = CreateTopicsRequest {
+    CreateTopicsRequest {
         topics: vec![topic],
         timeout_ms: 10_000,
         ..Default::default()
+    }
+}
+
+/// A request for the metadata of one topic by name.
+pub fn metadata_request(name: &str) -> MetadataRequest {
+    let asked = MetadataRequestTopic {
+        name: Some(name.to_owned()),
+        ..Default::default()
     };
-    let answer = connection.call(7, &request).await;
-    assert_eq!(answer.topics[0].error_code, 0, "{answer:?}");
-    until_led(connection, name).await;
-    answer.topics[0].topic_id
+    MetadataRequest {
+        topics: Some(vec![asked]),
+        ..Default::default()
+    }
+}
+
+/// A request for one offset by its time, or -1 for the latest and -2 for the earliest.
+pub fn list_offset_request(name: &str, partition: i32, timestamp: i64) -> ListOffsetsRequest {
+    let partition = ListOffsetsPartition {
+        partition_index: partition,
+        timestamp,
+        ..Default::default()
+    };
+    let topic = ListOffsetsTopic {
+        name: name.to_owned(),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    ListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![topic],
+        ..Default::default()
+    }
 }
 
 /// Waits until the metadata names a leader for every partition, and it serves reads.
@@ -228,14 +269,7 @@ pub async fn create_topic(
 /// # Panics
 /// It takes too long.
 pub async fn until_led(connection: &mut RawConnection, name: &str) {
-    let asked = MetadataRequestTopic {
-        name: Some(name.to_owned()),
-        ..Default::default()
-    };
-    let request = MetadataRequest {
-        topics: Some(vec![asked]),
-        ..Default::default()
-    };
+    let request = metadata_request(name);
     for _ in 0..2_000 {
         let answer = connection.call(12, &request).await;
         let topic = &answer.topics[0];
@@ -249,8 +283,6 @@ pub async fn until_led(connection: &mut RawConnection, name: &str) {
 }
 
 async fn serves(connection: &mut RawConnection, name: &str, partitions: usize) -> bool {
-    use odeon_protocol::messages::ListOffsetsRequest;
-    use odeon_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
     let partitions = (0..partitions as i32).map(|partition_index| ListOffsetsPartition {
         partition_index,
         timestamp: -1,

@@ -13,7 +13,7 @@ use crate::error::{LogError, Result};
 use crate::files::lock;
 
 /// Syncs that run on a directory beside each other: more only queue in the file system's journal.
-pub(crate) const SYNCS_AT_ONCE: usize = 4;
+const SYNCS_AT_ONCE: usize = 4;
 
 /// One of `log.dirs`.
 #[derive(Debug)]

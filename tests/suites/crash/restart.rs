@@ -6,8 +6,6 @@ use odeon_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use odeon_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
-use odeon_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use odeon_protocol::messages::metadata_request::MetadataRequestTopic;
 use odeon_protocol::messages::metadata_response::MetadataResponseTopic;
 use odeon_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -15,11 +13,12 @@ use odeon_protocol::messages::offset_commit_request::{
 use odeon_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use odeon_protocol::messages::{
     DeleteTopicsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest,
+    InitProducerIdRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
 use odeon_tests::RawConnection;
-use odeon_tests::node::{create_topic, find_coordinator, produce, until_led};
+use odeon_tests::node::{
+    create_topic, find_coordinator, list_offset_request, metadata_request, produce, until_led,
+};
 use odeon_tests::process::NodeProcess;
 use odeon_tests::records::{batch, batch_of};
 
@@ -37,14 +36,9 @@ async fn die(node: &mut NodeProcess) -> RawConnection {
 }
 
 async fn describe(connection: &mut RawConnection, name: &str) -> MetadataResponseTopic {
-    let asked = MetadataRequestTopic {
-        name: Some(name.to_owned()),
-        ..Default::default()
-    };
     let request = MetadataRequest {
-        topics: Some(vec![asked]),
         allow_auto_topic_creation: false,
-        ..Default::default()
+        ..metadata_request(name)
     };
     connection.call(12, &request).await.topics.remove(0)
 }
@@ -139,20 +133,7 @@ async fn committed(connection: &mut RawConnection, topic: &str) -> i64 {
 
 async fn end_offset(connection: &mut RawConnection, topic: &str) -> i64 {
     until_led(connection, topic).await;
-    let partition = ListOffsetsPartition {
-        timestamp: -1,
-        ..Default::default()
-    };
-    let topic = ListOffsetsTopic {
-        name: topic.to_owned(),
-        partitions: vec![partition],
-        ..Default::default()
-    };
-    let request = ListOffsetsRequest {
-        replica_id: -1,
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let request = list_offset_request(topic, 0, -1);
     connection.call(7, &request).await.topics[0].partitions[0].offset
 }
 

@@ -4,7 +4,6 @@ use odeon_model::{ErrorCode, Uuid};
 use odeon_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use odeon_protocol::messages::fetch_response::PartitionData;
 use odeon_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use odeon_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use odeon_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
@@ -12,19 +11,12 @@ use odeon_protocol::messages::offset_for_leader_epoch_response::EpochEndOffset;
 use odeon_protocol::messages::{
     DeleteTopicsRequest, FetchRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
 };
-use odeon_tests::node::{produce_request, until_led};
+use odeon_tests::node::{metadata_request, produce_request, until_led};
 use odeon_tests::records::batch;
 use odeon_tests::{RawConnection, TestNode};
 
 async fn epoch_of(connection: &mut RawConnection, name: &str) -> i32 {
-    let asked = MetadataRequestTopic {
-        name: Some(name.to_owned()),
-        ..Default::default()
-    };
-    let request = MetadataRequest {
-        topics: Some(vec![asked]),
-        ..Default::default()
-    };
+    let request = metadata_request(name);
     connection.call(12, &request).await.topics[0].partitions[0].leader_epoch
 }
 

@@ -2,22 +2,21 @@
 
 use bytes::Bytes;
 use odeon_model::ErrorCode;
-use odeon_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use odeon_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
 };
 use odeon_protocol::messages::delete_topics_request::DeleteTopicState;
 use odeon_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use odeon_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use odeon_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use odeon_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use odeon_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use odeon_protocol::messages::{
-    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeQuorumRequest,
-    FetchRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeQuorumRequest, FetchRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
+use odeon_tests::node::{create_topic_request, list_offset_request};
 
 use super::client::{Client, Done, wrong};
 use super::known::Place;
@@ -43,23 +42,7 @@ pub async fn create_topic(
     partitions: i32,
     configs: &[(&str, &str)],
 ) -> Answer<String> {
-    let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
-        name: (*name).to_owned(),
-        value: Some((*value).to_owned()),
-        ..Default::default()
-    });
-    let topic = CreatableTopic {
-        name: name.to_owned(),
-        num_partitions: partitions,
-        replication_factor: 1,
-        configs: configs.collect(),
-        ..Default::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![topic],
-        timeout_ms: 10_000,
-        ..Default::default()
-    };
+    let request = create_topic_request(name, partitions, configs);
     let answer = client.call(7, &request).await?.topics.remove(0);
     Ok(code(answer.error_code, answer.topic_id.to_string()))
 }
@@ -113,21 +96,7 @@ pub async fn quorum(client: &mut Client) -> Done<(i32, i64)> {
 }
 
 pub async fn offset(client: &mut Client, place: &Place, timestamp: i64) -> Answer<i64> {
-    let partition = ListOffsetsPartition {
-        partition_index: place.1,
-        timestamp,
-        ..Default::default()
-    };
-    let topic = ListOffsetsTopic {
-        name: place.0.clone(),
-        partitions: vec![partition],
-        ..Default::default()
-    };
-    let request = ListOffsetsRequest {
-        replica_id: -1,
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let request = list_offset_request(&place.0, place.1, timestamp);
     let mut answer = client.call(7, &request).await?;
     let found = answer.topics.remove(0).partitions.remove(0);
     Ok(code(found.error_code, found.offset))

@@ -81,10 +81,7 @@ impl LogManager {
     /// Closes logs; when this returns they are on disk, all by a few syncs.
     fn close_together<'a>(&self, dir: &Dir, mut logs: impl Iterator<Item = &'a Log>) -> Result<()> {
         self.gather.hold(dir.tree.as_deref());
-        let closed = logs.try_for_each(|log| {
-            log.close()?;
-            log.shared.save_epochs()
-        });
+        let closed = logs.try_for_each(Log::close);
         let settled = self.gather.settle(dir.tree.as_deref());
         closed?;
         settled.at("syncing", dir.state.path())
