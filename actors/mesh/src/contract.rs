@@ -16,7 +16,7 @@ use odeon_kernel::task::TaskGuard;
 use odeon_model::NodeId;
 use tokio::sync::Notify;
 
-use crate::{MAX_MESSAGE_BYTES, Mesh, MeshError, handler};
+use crate::{LinkEvent, MAX_MESSAGE_BYTES, Mesh, MeshError, handler};
 
 /// What changing a testbed returns.
 pub type Change<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -59,6 +59,7 @@ macro_rules! mesh_contract {
             many_calls_at_once_each_get_their_own_reply,
             bulk_and_small_calls_share_a_link,
             forgotten_calls_leave_no_trace,
+            a_life_that_ended_is_told_apart_from_a_lost_link,
         );
     };
     ($testbed:expr; $($name:ident),* $(,)?) => {
@@ -359,4 +360,38 @@ pub async fn forgotten_calls_leave_no_trace(bed: &dyn Testbed) {
         Ok(true),
         "the link's budget came back"
     );
+}
+
+/// See the name.
+pub async fn a_life_that_ended_is_told_apart_from_a_lost_link(bed: &dyn Testbed) {
+    let (two, three) = (bed.mesh(2).incarnation(), bed.mesh(3).incarnation());
+    let mut events = bed.mesh(1).links();
+    let clock = bed.clock();
+    let mut next = async || {
+        let event = timeout(clock.as_ref(), LONG, events.recv()).await;
+        event.expect("an event comes").expect("the mesh lives")
+    };
+    let mut up = [next().await, next().await];
+    up.sort_by_key(|event| format!("{event:?}"));
+    assert_eq!(up, [LinkEvent::Up(2, two), LinkEvent::Up(3, three)]);
+    bed.cut(1, 3).await;
+    bed.crash(2).await;
+    let mut life_of_two = Vec::new();
+    while life_of_two.len() < 2 {
+        match next().await {
+            LinkEvent::Down(3, life) => assert_eq!(life, three),
+            event => life_of_two.push(event),
+        }
+    }
+    assert_eq!(
+        life_of_two,
+        [LinkEvent::Down(2, two), LinkEvent::Dead(2, two)]
+    );
+    let again = bed.restart(2).await.incarnation();
+    loop {
+        match next().await {
+            LinkEvent::Down(3, life) => assert_eq!(life, three, "a cut proves nothing"),
+            event => break assert_eq!(event, LinkEvent::Up(2, again)),
+        }
+    }
 }

@@ -14,6 +14,7 @@
 //! - Messages beyond the size limit are refused before they are sent, and do not harm the link.
 //! - The bytes outstanding on a link are bounded; who wants to send more waits, within its
 //!   deadline, and in the order of asking.
+//! - A life that is over is told apart from a link that is lost: see [`LinkEvent`].
 //!
 //! [`LocalNetwork`] connects any number of nodes within one process, with faults on demand.
 
@@ -24,7 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use odeon_model::NodeId;
+use odeon_model::{NodeId, Uuid};
+use tokio::sync::mpsc;
 
 mod codec;
 pub mod contract;
@@ -38,6 +40,28 @@ pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// A node's life: a restarted node has another one. Never 0.
 pub type Incarnation = u64;
+
+/// The life that a process with this incarnation id lives in the mesh.
+pub fn incarnation_of(incarnation_id: Uuid) -> Incarnation {
+    let first = incarnation_id.0.iter().take(8);
+    let first = first.fold(0, |all, byte| all << 8 | u64::from(*byte));
+    first.max(1)
+}
+
+/// What became of the link to another node's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// That life can be reached.
+    Up(NodeId, Incarnation),
+    /// The link is lost. Whether that life goes on is not known.
+    Down(NodeId, Incarnation),
+    /// That life is proved to be over: its address refuses connections after the link was lost, or
+    /// another life of the node answers there. Comes after `Down`.
+    Dead(NodeId, Incarnation),
+}
+
+/// Link events as they happen, in order for each node.
+pub type LinkEvents = mpsc::UnboundedReceiver<LinkEvent>;
 
 /// The future of a call; it owns all it needs.
 pub type CallFuture = Pin<Box<dyn Future<Output = Result<Bytes, MeshError>> + Send>>;
@@ -131,4 +155,11 @@ pub trait Mesh: Send + Sync + Debug + 'static {
 
     /// Offers `service` no more. Requests under way are still answered.
     fn unregister(&self, service: &'static str);
+
+    /// What becomes of the links from now on, beginning with an `Up` for each that is up.
+    fn links(&self) -> LinkEvents;
+
+    /// Says where a node is reached: `host:port`. A link to it is kept up from now on. Meshes that
+    /// find their nodes by themselves ignore it.
+    fn learn(&self, node: NodeId, address: &str);
 }

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use odeon_kernel::{ByteBudget, Rng, SharedClock};
 use odeon_model::NodeId;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::{Handler, Incarnation, MAX_MESSAGE_BYTES};
+use crate::{Handler, Incarnation, LinkEvent, MAX_MESSAGE_BYTES};
 
+mod links;
 mod node;
 #[cfg(test)]
 mod tests;
@@ -86,6 +87,7 @@ struct State {
     nodes: HashMap<NodeId, Arc<Node>>,
     links: HashMap<(NodeId, NodeId), Arc<Link>>,
     last_incarnation: Incarnation,
+    sights: links::Sights,
 }
 
 /// One life of a node.
@@ -95,6 +97,8 @@ struct Node {
     services: Mutex<HashMap<&'static str, Handler>>,
     /// Turns true when this life is over.
     down: watch::Sender<bool>,
+    /// Who wants to hear of links.
+    listeners: Mutex<Vec<mpsc::UnboundedSender<LinkEvent>>>,
 }
 
 /// One direction between two nodes.
@@ -135,27 +139,39 @@ impl LocalNetwork {
 
     /// Starts a node: a new life, without services. An earlier life of the same id ends.
     pub fn node(&self, id: NodeId) -> LocalMesh {
-        let mut state = self.inner.lock();
-        state.last_incarnation += 1;
+        let incarnation = {
+            let mut state = self.inner.lock();
+            state.last_incarnation += 1;
+            state.last_incarnation
+        };
+        self.node_as(id, incarnation)
+    }
+
+    /// As [`LocalNetwork::node`], with an incarnation that the caller knows to be new.
+    pub fn node_as(&self, id: NodeId, incarnation: Incarnation) -> LocalMesh {
         let node = Arc::new(Node {
             id,
-            incarnation: state.last_incarnation,
+            incarnation,
             services: Mutex::default(),
             down: watch::Sender::new(false),
+            listeners: Mutex::default(),
         });
-        if let Some(earlier) = state.nodes.insert(id, Arc::clone(&node)) {
+        let earlier = self.inner.lock().nodes.insert(id, Arc::clone(&node));
+        if let Some(earlier) = earlier {
             earlier.end();
         }
-        drop(state);
+        self.inner.look_around();
         LocalMesh::new(Arc::clone(&self.inner), node)
     }
 
     /// Ends a node's life as `kill -9` does: its handlers stop where they are, calls from and to
     /// it fail.
     pub fn crash(&self, id: NodeId) {
-        if let Some(node) = self.inner.lock().nodes.remove(&id) {
+        let node = self.inner.lock().nodes.remove(&id);
+        if let Some(node) = node {
             node.end();
         }
+        self.inner.look_around();
     }
 
     /// Sets what is wrong with the direction `from` → `to`.
@@ -165,6 +181,7 @@ impl LocalNetwork {
         if fault.cut == Some(Cut::Known) {
             link.breaks.send_modify(|breaks| *breaks += 1);
         }
+        self.inner.look_around();
     }
 
     /// Cuts both directions between two nodes.
@@ -196,6 +213,7 @@ impl LocalNetwork {
         for link in links {
             *link.fault.lock().unwrap_or_else(PoisonError::into_inner) = LinkFault::default();
         }
+        self.inner.look_around();
     }
 
     /// The nodes that run, in order.

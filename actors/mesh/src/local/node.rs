@@ -11,7 +11,7 @@ use odeon_model::NodeId;
 use tokio::sync::oneshot;
 
 use super::{Inner, Link, Node, Passage};
-use crate::{CallFuture, Handler, Incarnation, Mesh, MeshError};
+use crate::{CallFuture, Handler, Incarnation, LinkEvents, Mesh, MeshError};
 
 /// What a message costs on a link beyond its bytes.
 const OVERHEAD_BYTES: u64 = 64;
@@ -88,6 +88,12 @@ impl Mesh for LocalMesh {
             .unwrap_or_else(PoisonError::into_inner);
         services.remove(service);
     }
+
+    fn links(&self) -> LinkEvents {
+        self.network.listen(&self.node)
+    }
+
+    fn learn(&self, _: NodeId, _: &str) {}
 }
 
 type Answer = Result<Bytes, MeshError>;
