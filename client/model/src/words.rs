@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// A broker's or controller's id, 0 or more; -1 means none.
 pub type NodeId = i32;
 /// A partition's index within its topic, from 0.
@@ -47,6 +50,32 @@ impl Uuid {
             bytes[0] ^= 0x80;
         }
         Self(bytes)
+    }
+}
+
+/// Its sixteen bytes.
+impl Serialize for Uuid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Uuid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Sixteen;
+        impl Visitor<'_> for Sixteen {
+            type Value = Uuid;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("sixteen bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Uuid, E> {
+                let bytes = bytes.try_into();
+                bytes.map(Uuid).map_err(|_| E::custom("not sixteen bytes"))
+            }
+        }
+        deserializer.deserialize_bytes(Sixteen)
     }
 }
 
