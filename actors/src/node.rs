@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use odeon_kernel::{Blocking, SharedClock, Waiter, Watch};
 use odeon_log::LogManager;
+use odeon_mesh::Mesh;
 use odeon_metadata::MetadataImage;
 use odeon_model::config::{BrokerConfig, ConfigMap, TopicConfig};
 use odeon_model::{NodeId, TopicId, Uuid};
@@ -54,6 +55,8 @@ pub struct NodeParts {
     pub logs: Arc<LogManager>,
     /// The metadata quorum.
     pub quorum: Quorum,
+    /// The way to the other nodes.
+    pub mesh: Arc<dyn Mesh>,
     /// The producer ids that this node may hand out.
     pub producer_ids: ProducerIds,
 }

@@ -7,4 +7,4 @@ mod defaults;
 mod node;
 
 pub use defaults::default_properties;
-pub use node::{AdoptError, AdoptedTopic, Node, NodeError, NodeOptions, TopicAdoption};
+pub use node::{AdoptError, AdoptedTopic, MeshSource, Node, NodeError, NodeOptions, TopicAdoption};

@@ -37,10 +37,12 @@ use odeon_quorum::StartError;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 mod adopt;
+mod mesh;
 mod open;
 mod tree;
 
 pub use adopt::{AdoptError, AdoptedTopic, TopicAdoption};
+pub use mesh::MeshSource;
 
 /// How long a node waits for its quorum and its registration.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -58,10 +60,13 @@ pub struct NodeOptions {
     pub request_log: bool,
     /// Who may do what.
     pub authorizer: Arc<dyn Authorizer>,
+    /// How it reaches the cluster's other nodes.
+    pub mesh: MeshSource,
 }
 
 impl NodeOptions {
-    /// A node without a console, without a request log, where everybody may do everything.
+    /// A node by itself, without a console, without a request log, where everybody may do
+    /// everything.
     pub fn new(config: BrokerConfig) -> Self {
         Self {
             config,
@@ -69,6 +74,7 @@ impl NodeOptions {
             console: None,
             request_log: false,
             authorizer: Arc::new(AllowAll),
+            mesh: MeshSource::Alone,
         }
     }
 }
@@ -203,6 +209,10 @@ impl Node {
         } = seams;
         let started = clock.monotonic();
         let config = Arc::new(options.config);
+        let system = SystemRuntime::start(system)?;
+        // The process's life in the cluster and in the mesh are one.
+        let incarnation_id = Uuid::from_random(rng.bytes16());
+        let mesh = mesh::join(options.mesh, &config, incarnation_id, &clock)?;
         let data_dirs: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
         let (logs, cluster_id) = {
             let (config, clock, rng) = (config.clone(), clock.clone(), rng.clone());
@@ -211,8 +221,6 @@ impl Node {
                 .run(move || open::logs(&config, &disk, clock, rng))
                 .await?
         };
-        let system = SystemRuntime::start(system)?;
-        let incarnation_id = Uuid::from_random(rng.bytes16());
         let parts = open::QuorumParts {
             config: config.clone(),
             cluster_id: cluster_id.clone(),
@@ -220,6 +228,7 @@ impl Node {
             clock: clock.clone(),
             blocking,
             logs: logs.clone(),
+            mesh: mesh.clone(),
         };
         let (quorum, image) = open::quorum_on(&system.handle, parts).await?;
         let routing = Arc::new(RoutingTable::default());
@@ -233,6 +242,7 @@ impl Node {
             logs,
             image,
             quorum,
+            mesh,
             routing,
             bound,
             console,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use odeon_kernel::supervisor::{AddChildError, SupervisorHandle};
 use odeon_kernel::{Blocking, SharedClock, TaskGuard, View, Watch};
 use odeon_log::{LogError, LogManager};
+use odeon_mesh::Mesh;
 use odeon_metadata::{Endpoint, MetadataImage};
 use odeon_model::config::{BrokerConfig, ConfigMap};
 use odeon_model::{BrokerEpoch, LeaderEpoch, NodeId, TopicId, TopicPartition, Uuid};
@@ -64,6 +65,8 @@ pub struct BrokerArguments {
     pub properties: Arc<ConfigMap>,
     /// The committed metadata.
     pub image: Watch<MetadataImage>,
+    /// The way to the other nodes.
+    pub mesh: Arc<dyn Mesh>,
     /// Whom it registers with.
     pub controller: ControllerHandle,
     /// The log directories.

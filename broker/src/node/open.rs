@@ -7,7 +7,7 @@ use odeon_actors::controller::ImageStateMachine;
 use odeon_gateway::Listening;
 use odeon_kernel::{Blocking, Rng, SharedClock, SharedDisk, Watch};
 use odeon_log::{LogConfig, LogManager, ManagerConfig, MetaProperties};
-use odeon_mesh::LocalNetwork;
+use odeon_mesh::Mesh;
 use odeon_metadata::MetadataImage;
 use odeon_model::Uuid;
 use odeon_model::config::{BrokerConfig, Listener};
@@ -138,6 +138,7 @@ pub(super) struct QuorumParts {
     pub(super) clock: SharedClock,
     pub(super) blocking: Blocking,
     pub(super) logs: Arc<LogManager>,
+    pub(super) mesh: Arc<dyn Mesh>,
 }
 
 /// Opens the quorum on the runtime that it shall live on.
@@ -158,7 +159,6 @@ async fn quorum(parts: QuorumParts) -> Result<(Quorum, Watch<MetadataImage>), No
         .find(|dir| dir.path() == metadata_dir)
         .map_or(Uuid::ZERO, |dir| dir.id());
     let (machine, image) = ImageStateMachine::new(parts.cluster_id.clone());
-    let mesh = Arc::new(LocalNetwork::new(parts.clock.clone()).node(config.node_id));
     let voter = Voter {
         node_id: config.node_id,
         directory_id,
@@ -172,7 +172,7 @@ async fn quorum(parts: QuorumParts) -> Result<(Quorum, Watch<MetadataImage>), No
         metadata_dir.join("__cluster_metadata-0"),
         parts.disk.clone(),
         parts.clock.clone(),
-        Arc::new(MeshPeers(mesh)),
+        Arc::new(MeshPeers(parts.mesh.clone())),
         Box::new(machine),
     );
     quorum.blocking = parts.blocking;

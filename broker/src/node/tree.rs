@@ -25,6 +25,7 @@ use odeon_kernel::supervisor::{
 };
 use odeon_kernel::{Blocking, ByteBudget, Rng, SharedClock, Slot, View, Watch};
 use odeon_log::LogManager;
+use odeon_mesh::Mesh;
 use odeon_metadata::{Endpoint, MetadataImage};
 use odeon_model::Uuid;
 use odeon_model::config::BrokerConfig;
@@ -51,6 +52,7 @@ pub(super) struct Ingredients {
     pub(super) logs: Arc<LogManager>,
     pub(super) image: Watch<MetadataImage>,
     pub(super) quorum: Quorum,
+    pub(super) mesh: Arc<dyn Mesh>,
     pub(super) routing: Arc<RoutingTable>,
     pub(super) bound: Vec<Bound>,
     pub(super) console: Option<Listening>,
@@ -99,6 +101,7 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         groups: groups.clone(),
         logs: parts.logs.clone(),
         quorum: parts.quorum.clone(),
+        mesh: parts.mesh.clone(),
         producer_ids: ProducerIds::default(),
     });
     let gateway = Arc::new(gateway_state(&parts, handle.clone()));
@@ -252,6 +255,7 @@ fn broker_arguments(
         config: parts.config.clone(),
         properties: parts.config.properties.clone(),
         image: parts.image.clone(),
+        mesh: parts.mesh.clone(),
         controller: controller.clone(),
         logs: parts.logs.clone(),
         routing: parts.routing.clone(),
