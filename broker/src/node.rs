@@ -214,7 +214,7 @@ impl Node {
         let incarnation_id = Uuid::from_random(rng.bytes16());
         let mesh = mesh::join(options.mesh, &config, incarnation_id, &clock)?;
         let data_dirs: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
-        let (logs, cluster_id) = {
+        let logs = {
             let (config, clock, rng) = (config.clone(), clock.clone(), rng.clone());
             let disk = disk.clone();
             blocking
@@ -223,14 +223,18 @@ impl Node {
         };
         let parts = open::QuorumParts {
             config: config.clone(),
-            cluster_id: cluster_id.clone(),
             disk: disk.clone(),
             clock: clock.clone(),
+            rng: rng.clone(),
             blocking,
             logs: logs.clone(),
             mesh: mesh.clone(),
         };
-        let (quorum, image) = open::quorum_on(&system.handle, parts).await?;
+        let open::Opened {
+            cluster_id,
+            quorum,
+            image,
+        } = open::quorum_on(&system.handle, parts).await?;
         let routing = Arc::new(RoutingTable::default());
         let tree = tree::Ingredients {
             config: config.clone(),

@@ -21,6 +21,7 @@ use crate::dir::DirState;
 use crate::error::{At, LogError, Result};
 use crate::files::{FileCache, Folder, lock, read, write};
 use crate::log::Log;
+use crate::meta::MetaProperties;
 use crate::names::{dir_name, is_legal_topic};
 use crate::recovery::Recovered;
 use crate::segment::Place;
@@ -32,7 +33,7 @@ mod loading;
 mod retiring;
 
 pub use adopting::{Adopted, Adoption};
-use dir::{Dir, open_dir};
+use dir::{Dir, join, open_dir};
 pub use loading::LoadSummary;
 
 /// What a [`LogManager`] needs to know.
@@ -42,12 +43,29 @@ pub struct ManagerConfig {
     pub dirs: Vec<PathBuf>,
     /// The node's id.
     pub node_id: NodeId,
-    /// The cluster's id, written into new directories and checked in old ones.
-    pub cluster_id: String,
+    /// The cluster's id, written into new directories and checked in old ones; `None` for the one
+    /// that the directories name, which may be none before [`LogManager::join_cluster`].
+    pub cluster_id: Option<String>,
     /// The settings of loaded logs until [`Log::set_config`] brings their own.
     pub defaults: LogConfig,
     /// Files kept open at once, for all logs.
     pub max_open_files: usize,
+}
+
+/// The cluster that the first of the directories names which names any.
+fn named_cluster(disk: &SharedDisk, dirs: &[PathBuf]) -> Result<Option<String>> {
+    for dir in dirs {
+        match MetaProperties::read(disk, dir) {
+            Ok(Some(MetaProperties {
+                cluster_id: Some(cluster_id),
+                ..
+            })) => return Ok(Some(cluster_id)),
+            // Whoever opens it next takes it offline.
+            Ok(_) | Err(LogError::Io { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 #[derive(Debug)]
@@ -67,6 +85,7 @@ pub struct LogManager {
     rng: Arc<Rng>,
     cache: Arc<FileCache>,
     defaults: LogConfig,
+    cluster_id: Mutex<Option<String>>,
     dirs: Vec<Dir>,
     logs: RwLock<HashMap<TopicPartition, Log>>,
     /// One creation or deletion at a time.
@@ -89,9 +108,13 @@ impl LogManager {
     ) -> Result<Self> {
         let gather = GatheringDisk::new(disk);
         let disk: SharedDisk = Arc::new(gather.clone());
+        let cluster_id = match &config.cluster_id {
+            Some(cluster_id) => Some(cluster_id.clone()),
+            None => named_cluster(&disk, &config.dirs)?,
+        };
         let mut dirs: Vec<Dir> = Vec::with_capacity(config.dirs.len());
         for path in &config.dirs {
-            let dir = match open_dir(&disk, &rng, &config, path) {
+            let dir = match open_dir(&disk, &rng, &config, cluster_id.as_deref(), path) {
                 Err(error @ LogError::Io { .. }) => {
                     let state = Arc::new(DirState::new(disk.clone(), path.clone(), Uuid::ZERO));
                     state.fail(&error.to_string());
@@ -113,6 +136,7 @@ impl LogManager {
         let manager = Self {
             cache: FileCache::new(config.max_open_files),
             defaults: config.defaults,
+            cluster_id: Mutex::new(cluster_id),
             dirs,
             logs: RwLock::default(),
             changes: Mutex::default(),
@@ -134,6 +158,29 @@ impl LogManager {
         } else {
             Err(LogError::NoDirectory)
         }
+    }
+
+    /// The cluster that the directories belong to; `None` until they belong to one.
+    pub fn cluster_id(&self) -> Option<String> {
+        lock(&self.cluster_id).clone()
+    }
+
+    /// Makes the directories the cluster's where they are nobody's yet; durable on return. One that
+    /// the disk refuses goes offline. Blocks.
+    ///
+    /// # Errors
+    /// `WrongOwner` if they belong to another one; `NoDirectory` if none is left.
+    pub fn join_cluster(&self, cluster_id: &str) -> Result<()> {
+        let mut known = lock(&self.cluster_id);
+        for dir in self.dirs.iter().filter(|dir| !dir.state.is_offline()) {
+            match join(&self.disk, dir.state.path(), cluster_id) {
+                Err(error @ LogError::Io { .. }) => dir.state.fail(&error.to_string()),
+                other => other?,
+            }
+        }
+        self.check_any_online()?;
+        *known = Some(cluster_id.to_owned());
+        Ok(())
     }
 
     /// The directories, working or not, in the order of the configuration.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! meta.properties      version=1
-//!                      cluster.id=4L6g3nShT-eMCtK--X86sw
+//!                      cluster.id=4L6g3nShT-eMCtK--X86sw     missing until the node has joined one
 //!                      node.id=1
 //!                      directory.id=ggqSzwxVCEP5CZ1Ldbr7wg
 //! .kafka_cleanshutdown {"version":0,"brokerEpoch":13}      there only after a clean stop
@@ -24,8 +24,8 @@ pub(crate) const LOCK: &str = ".lock";
 /// The content of `meta.properties`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetaProperties {
-    /// The cluster the directory belongs to.
-    pub cluster_id: String,
+    /// The cluster the directory belongs to; `None` until its node has joined one.
+    pub cluster_id: Option<String>,
     /// The node it belongs to.
     pub node_id: NodeId,
     /// Its own id; zero in files of old versions of Apache Kafka.
@@ -75,7 +75,7 @@ impl MetaProperties {
             None => Uuid::ZERO,
         };
         Ok(Some(Self {
-            cluster_id: cluster_id.ok_or_else(|| corrupt("cluster.id is missing"))?,
+            cluster_id,
             node_id: node_id.ok_or_else(|| corrupt("node.id is missing or not a number"))?,
             directory_id,
         }))
@@ -87,16 +87,23 @@ impl MetaProperties {
     /// `Io`.
     pub fn write(&self, disk: &SharedDisk, dir: &Path) -> Result<()> {
         let path = dir.join(META);
+        let cluster_id = self.cluster_id.iter();
+        let cluster_id: String = cluster_id.map(|id| format!("cluster.id={id}\n")).collect();
         let text = format!(
-            "version=1\ncluster.id={}\nnode.id={}\ndirectory.id={}\n",
-            self.cluster_id, self.node_id, self.directory_id
+            "version=1\n{cluster_id}node.id={}\ndirectory.id={}\n",
+            self.node_id, self.directory_id
         );
         disk.write_atomic(&path, text.as_bytes())
             .at("writing", &path)
     }
 
     /// Refuses a directory of another cluster or node.
-    pub(crate) fn check(&self, dir: &Path, cluster_id: &str, node_id: NodeId) -> Result<()> {
+    pub(crate) fn check(
+        &self,
+        dir: &Path,
+        cluster_id: Option<&str>,
+        node_id: NodeId,
+    ) -> Result<()> {
         let wrong = |key, found: &str, wanted: &str| {
             let (path, found, wanted) = (dir.join(META), found.to_owned(), wanted.to_owned());
             Err(LogError::WrongOwner {
@@ -106,8 +113,10 @@ impl MetaProperties {
                 wanted,
             })
         };
-        if self.cluster_id != cluster_id {
-            return wrong("cluster.id", &self.cluster_id, cluster_id);
+        if let (Some(found), Some(wanted)) = (self.cluster_id.as_deref(), cluster_id)
+            && found != wanted
+        {
+            return wrong("cluster.id", found, wanted);
         }
         if self.node_id != node_id {
             return wrong("node.id", &self.node_id.to_string(), &node_id.to_string());

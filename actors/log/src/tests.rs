@@ -47,7 +47,7 @@ fn try_manager_on(disk: SharedDisk, dir: &Path) -> Result<LogManager> {
     let config = ManagerConfig {
         dirs: vec![dir.to_owned()],
         node_id: 1,
-        cluster_id: "cluster".to_owned(),
+        cluster_id: Some("cluster".to_owned()),
         defaults: LogConfig::default(),
         max_open_files: 100,
     };

@@ -21,6 +21,7 @@
 //!
 //! Terms are what Kafka calls leader epochs; each start of a leader begins a new one.
 
+pub mod bootstrap;
 mod config;
 mod machine;
 mod network;

@@ -13,13 +13,16 @@ use std::time::Duration;
 use bytes::Bytes;
 
 mod client;
+mod hello;
 mod mesh;
 mod server;
 mod wire;
 
 pub(crate) use client::Network;
+pub(crate) use hello::{answer_with, ask};
 pub use mesh::MeshPeers;
 pub(crate) use server::Server;
+pub(crate) use wire::Standing;
 
 /// The future of a call.
 pub type CallFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -98,6 +98,14 @@ pub(crate) enum OpenError {
     },
 }
 
+/// The cluster of the log in `dir`, if there are entries in it. Blocks.
+pub(crate) fn held_by(disk: &SharedDisk, dir: &Path) -> io::Result<Option<String>> {
+    if !disk.exists(dir) || !recovery::holds_entries(disk, dir)? {
+        return Ok(None);
+    }
+    Ok(HardState::read(disk, dir)?.map(|state| state.cluster_id))
+}
+
 impl LogStore {
     /// Opens the log in `dir`, making it when there is none. Blocks.
     pub(crate) fn open(

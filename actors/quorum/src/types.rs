@@ -69,15 +69,16 @@ impl From<u64> for ReplicaId {
     }
 }
 
-mod uuid_bytes {
+/// An id as sixteen bytes.
+pub(crate) mod uuid_bytes {
     use super::Uuid;
     use serde::{Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(id: &Uuid, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(id: &Uuid, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_bytes(&id.0)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
         let bytes: serde_bytes::ByteArray<16> = serde::Deserialize::deserialize(from)?;
         Ok(Uuid(bytes.into_array()))
     }

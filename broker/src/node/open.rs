@@ -6,12 +6,13 @@ use std::sync::Arc;
 use odeon_actors::controller::ImageStateMachine;
 use odeon_gateway::Listening;
 use odeon_kernel::{Blocking, Rng, SharedClock, SharedDisk, Watch};
-use odeon_log::{LogConfig, LogManager, ManagerConfig, MetaProperties};
+use odeon_log::{LogConfig, LogManager, ManagerConfig};
 use odeon_mesh::Mesh;
 use odeon_metadata::MetadataImage;
 use odeon_model::Uuid;
 use odeon_model::config::{BrokerConfig, Listener};
-use odeon_quorum::{MeshPeers, Quorum, QuorumConfig, Voter};
+use odeon_quorum::bootstrap::{self, Applicant};
+use odeon_quorum::{MeshPeers, Quorum, QuorumConfig};
 
 use super::NodeError;
 
@@ -83,21 +84,19 @@ pub(super) async fn bind_one(name: &str, host: &str, port: u16) -> Result<Listen
         })
 }
 
-/// Opens and loads the log directories; an empty one is formatted. Blocks.
+/// Opens and loads the log directories. Blocks.
 pub(super) fn logs(
     config: &BrokerConfig,
     disk: &SharedDisk,
     clock: SharedClock,
     rng: Arc<Rng>,
-) -> Result<(Arc<LogManager>, Arc<str>), NodeError> {
+) -> Result<Arc<LogManager>, NodeError> {
     let dirs: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
-    let cluster_id = find_cluster_id(disk, &dirs)?
-        .unwrap_or_else(|| Uuid::from_random(rng.bytes16()).to_string());
     let manager = LogManager::open(
         ManagerConfig {
             dirs,
             node_id: config.node_id,
-            cluster_id: cluster_id.clone(),
+            cluster_id: None,
             defaults: LogConfig::default(),
             max_open_files: OPEN_FILES,
         },
@@ -117,40 +116,49 @@ pub(super) fn logs(
         unclean_dirs = loaded.unclean_dirs,
         "logs are loaded"
     );
-    Ok((Arc::new(manager), cluster_id.into()))
-}
-
-/// The cluster that the directories belong to, if any of them was formatted.
-fn find_cluster_id(disk: &SharedDisk, dirs: &[PathBuf]) -> Result<Option<String>, NodeError> {
-    for dir in dirs {
-        if let Some(meta) = MetaProperties::read(disk, dir)? {
-            return Ok(Some(meta.cluster_id));
-        }
-    }
-    Ok(None)
+    Ok(Arc::new(manager))
 }
 
 /// What the quorum is opened with.
 pub(super) struct QuorumParts {
     pub(super) config: Arc<BrokerConfig>,
-    pub(super) cluster_id: Arc<str>,
     pub(super) disk: SharedDisk,
     pub(super) clock: SharedClock,
+    pub(super) rng: Arc<Rng>,
     pub(super) blocking: Blocking,
     pub(super) logs: Arc<LogManager>,
     pub(super) mesh: Arc<dyn Mesh>,
+}
+
+/// What opening the quorum gives.
+pub(super) struct Opened {
+    pub(super) cluster_id: Arc<str>,
+    pub(super) quorum: Quorum,
+    pub(super) image: Watch<MetadataImage>,
 }
 
 /// Opens the quorum on the runtime that it shall live on.
 pub(super) async fn quorum_on(
     runtime: &tokio::runtime::Handle,
     parts: QuorumParts,
-) -> Result<(Quorum, Watch<MetadataImage>), NodeError> {
+) -> Result<Opened, NodeError> {
     let opened = runtime.spawn(quorum(parts)).await;
     opened.map_err(|error| NodeError::Failed(error.to_string()))?
 }
 
-async fn quorum(parts: QuorumParts) -> Result<(Quorum, Watch<MetadataImage>), NodeError> {
+/// The configured voters and their addresses; this node alone when none are named.
+fn voters(config: &BrokerConfig) -> Vec<(i32, String)> {
+    if config.quorum.voters.is_empty() {
+        return vec![(config.node_id, String::new())];
+    }
+    let voters = config.quorum.voters.iter();
+    voters
+        .map(|voter| (voter.id, voter.address.to_string()))
+        .collect()
+}
+
+/// Finds or founds the cluster, makes the log directories its own, and starts the replica.
+async fn quorum(parts: QuorumParts) -> Result<Opened, NodeError> {
     let config = &parts.config;
     let metadata_dir = Path::new(&config.metadata_log_dir);
     let directory_id = parts
@@ -158,25 +166,48 @@ async fn quorum(parts: QuorumParts) -> Result<(Quorum, Watch<MetadataImage>), No
         .directories()
         .find(|dir| dir.path() == metadata_dir)
         .map_or(Uuid::ZERO, |dir| dir.id());
-    let (machine, image) = ImageStateMachine::new(parts.cluster_id.clone());
-    let voter = Voter {
+    let dir = metadata_dir.join("__cluster_metadata-0");
+    let peers = Arc::new(MeshPeers(parts.mesh.clone()));
+    let voters = voters(config);
+    for (node, address) in voters.iter().filter(|(node, _)| *node != config.node_id) {
+        parts.mesh.learn(*node, address);
+    }
+    let founding = bootstrap::agree(Applicant {
         node_id: config.node_id,
         directory_id,
-        endpoint: String::new(),
-    };
+        cluster_id: parts.logs.cluster_id(),
+        voters,
+        dir: dir.clone(),
+        disk: parts.disk.clone(),
+        clock: parts.clock.clone(),
+        rng: parts.rng.clone(),
+        peers: peers.clone(),
+        blocking: parts.blocking,
+    })
+    .await?;
+    let cluster_id: Arc<str> = founding.cluster_id.as_str().into();
+    let (logs, joined) = (parts.logs.clone(), cluster_id.clone());
+    let join = move || logs.join_cluster(&joined);
+    parts.blocking.run(join).await?;
+    let (machine, image) = ImageStateMachine::new(cluster_id.clone());
     let mut quorum = QuorumConfig::new(
         config.node_id,
         directory_id,
-        parts.cluster_id.to_string(),
-        vec![voter],
-        metadata_dir.join("__cluster_metadata-0"),
+        founding.cluster_id,
+        founding.voters,
+        dir,
         parts.disk.clone(),
         parts.clock.clone(),
-        Arc::new(MeshPeers(parts.mesh.clone())),
+        peers,
         Box::new(machine),
     );
     quorum.blocking = parts.blocking;
     quorum.limits.snapshot_bytes = u64::try_from(config.quorum.max_record_bytes_between_snapshots)
         .unwrap_or(quorum.limits.snapshot_bytes);
-    Ok((Quorum::start(quorum).await?, image))
+    let quorum = Quorum::start(quorum).await?;
+    Ok(Opened {
+        cluster_id,
+        quorum,
+        image,
+    })
 }

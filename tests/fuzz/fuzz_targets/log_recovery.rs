@@ -101,7 +101,7 @@ fn open(disk: &SimDisk) -> odeon_log::Result<LogManager> {
     let config = ManagerConfig {
         dirs: vec![PathBuf::from(DIR)],
         node_id: 1,
-        cluster_id: "cluster".to_owned(),
+        cluster_id: Some("cluster".to_owned()),
         defaults,
         max_open_files: 100,
     };

@@ -91,7 +91,7 @@ impl Run {
         let config = ManagerConfig {
             dirs: ["/one", "/two"].map(PathBuf::from).to_vec(),
             node_id: 1,
-            cluster_id: "cluster".to_owned(),
+            cluster_id: Some("cluster".to_owned()),
             defaults: config(),
             max_open_files: 20,
         };

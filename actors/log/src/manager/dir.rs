@@ -48,6 +48,7 @@ pub(super) fn open_dir(
     disk: &SharedDisk,
     rng: &Rng,
     config: &ManagerConfig,
+    cluster_id: Option<&str>,
     path: &Path,
 ) -> Result<Dir> {
     make_durably(disk, path)?;
@@ -60,27 +61,7 @@ pub(super) fn open_dir(
         }
         other => other.at("locking", &lock_path)?,
     };
-    let meta = match MetaProperties::read(disk, path)? {
-        Some(meta) => {
-            meta.check(path, &config.cluster_id, config.node_id)?;
-            meta
-        }
-        None => MetaProperties {
-            cluster_id: config.cluster_id.clone(),
-            node_id: config.node_id,
-            directory_id: Uuid::ZERO,
-        },
-    };
-    let directory_id = if meta.directory_id.is_zero() {
-        let meta = MetaProperties {
-            directory_id: Uuid::from_random(rng.bytes16()),
-            ..meta
-        };
-        meta.write(disk, path)?;
-        meta.directory_id
-    } else {
-        meta.directory_id
-    };
+    let directory_id = claim(disk, rng, config, cluster_id, path)?;
     // The mark counts once, and is gone for good before anything is written.
     let mark = path.join(CLEAN_SHUTDOWN);
     let clean = disk.exists(&mark);
@@ -93,6 +74,47 @@ pub(super) fn open_dir(
     let clean = state.checkpoints.load()? && clean;
     let tree = disk.tree(path).at("opening", path)?;
     Ok(Dir::new(state, clean, Some(lock), tree))
+}
+
+/// Checks whose a directory is and gives it an id; both durable on return. Without a cluster yet,
+/// the id counts all the same: the other voters may have been told of it.
+fn claim(
+    disk: &SharedDisk,
+    rng: &Rng,
+    config: &ManagerConfig,
+    cluster_id: Option<&str>,
+    path: &Path,
+) -> Result<Uuid> {
+    let found = MetaProperties::read(disk, path)?;
+    let mut meta = found.clone().unwrap_or(MetaProperties {
+        cluster_id: None,
+        node_id: config.node_id,
+        directory_id: Uuid::ZERO,
+    });
+    meta.check(path, cluster_id, config.node_id)?;
+    if meta.cluster_id.is_none() {
+        meta.cluster_id = cluster_id.map(str::to_owned);
+    }
+    if meta.directory_id.is_zero() {
+        meta.directory_id = Uuid::from_random(rng.bytes16());
+    }
+    if found.as_ref() != Some(&meta) {
+        meta.write(disk, path)?;
+    }
+    Ok(meta.directory_id)
+}
+
+/// Writes down which cluster a directory belongs to from now on.
+pub(super) fn join(disk: &SharedDisk, path: &Path, cluster_id: &str) -> Result<()> {
+    let Some(mut meta) = MetaProperties::read(disk, path)? else {
+        return Ok(());
+    };
+    meta.check(path, Some(cluster_id), meta.node_id)?;
+    if meta.cluster_id.is_none() {
+        meta.cluster_id = Some(cluster_id.to_owned());
+        meta.write(disk, path)?;
+    }
+    Ok(())
 }
 
 /// Makes a directory and its missing parents, each of them known to its parent for good.

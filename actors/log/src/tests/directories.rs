@@ -24,10 +24,14 @@ impl Dirs {
     }
 
     fn open(&self, dirs: &[&str], node_id: i32, cluster_id: &str) -> Result<LogManager> {
+        self.open_in(dirs, node_id, Some(cluster_id))
+    }
+
+    fn open_in(&self, dirs: &[&str], node_id: i32, cluster: Option<&str>) -> Result<LogManager> {
         let config = ManagerConfig {
             dirs: dirs.iter().map(|name| self.path(name)).collect(),
             node_id,
-            cluster_id: cluster_id.to_owned(),
+            cluster_id: cluster.map(str::to_owned),
             defaults: LogConfig {
                 file_delete_delay_ms: 0,
                 ..LogConfig::default()
@@ -73,6 +77,48 @@ fn a_directory_is_used_by_one_process_of_its_node_and_cluster() {
     let ids: Vec<Uuid> = manager.directories().map(|dir| dir.id()).collect();
     assert_eq!(ids, [before.directory_id, meta("b").directory_id]);
     assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_directory_has_its_id_before_its_node_joins_a_cluster() {
+    let dirs = Dirs::new();
+    let ids =
+        |manager: &LogManager| -> Vec<Uuid> { manager.directories().map(|dir| dir.id()).collect() };
+    let manager = dirs.open_in(&["a", "b"], 1, None).unwrap();
+    assert_eq!(manager.cluster_id(), None);
+    let before = ids(&manager);
+    drop(manager);
+    let manager = dirs.open_in(&["a", "b"], 1, None).unwrap();
+    assert_eq!(ids(&manager), before);
+    manager.join_cluster("c").unwrap();
+    let other = manager.join_cluster("d").unwrap_err();
+    assert!(
+        matches!(
+            other,
+            LogError::WrongOwner {
+                key: "cluster.id",
+                ..
+            }
+        ),
+        "{other}"
+    );
+    drop(manager);
+    // A directory that comes later is the cluster's at once.
+    let manager = dirs.open_in(&["z", "a", "b"], 1, None).unwrap();
+    assert_eq!(manager.cluster_id().as_deref(), Some("c"));
+    assert_eq!(ids(&manager)[1..], before);
+    drop(manager);
+    let other = dirs.open_in(&["z"], 1, Some("d")).unwrap_err();
+    assert!(
+        matches!(
+            other,
+            LogError::WrongOwner {
+                key: "cluster.id",
+                ..
+            }
+        ),
+        "{other}"
+    );
 }
 
 #[test]

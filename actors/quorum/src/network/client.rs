@@ -15,7 +15,7 @@ use openraft::raft::{
 };
 
 use super::Peers;
-use super::wire::{Ballot, Chunk, Envelope, Reply, Request, decode, encode};
+use super::wire::{Ballot, Chunk, Envelope, Message, Reply, Request, decode, encode};
 use crate::types::{Endpoint, ReplicaId, StoredSnapshotMeta, Types, Vote};
 
 type Snapshot = openraft::type_config::alias::SnapshotOf<Types, Bytes>;
@@ -63,13 +63,13 @@ impl Client {
         action: RPCTypes,
         deadline: Duration,
     ) -> Result<Reply, CallError> {
-        let envelope = Envelope {
+        let message = Message::Replica(Envelope {
             cluster_id: self.network.cluster_id.to_string(),
             from: self.network.own,
             to: self.target,
             request,
-        };
-        let bytes = encode(&envelope).map_err(unreachable)?;
+        });
+        let bytes = encode(&message).map_err(unreachable)?;
         let answer = self
             .network
             .peers

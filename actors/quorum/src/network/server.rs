@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use openraft::async_runtime::WatchReceiver;
 use openraft::raft::TransferLeaderRequest;
 
-use super::wire::{Chunk, Envelope, Reply, Request, append_request, decode, encode};
+use super::wire::{Chunk, Message, Reply, Request, Standing, append_request, decode, encode};
 use super::{CallFuture, Handler};
 use crate::Raft;
 use crate::types::{ReplicaId, SnapshotMeta, StoredSnapshotMeta, StoredVote, Types};
@@ -68,7 +69,10 @@ impl Server {
     }
 
     async fn reply(&self, bytes: &[u8]) -> Result<Reply, String> {
-        let envelope: Envelope = decode(bytes)?;
+        let envelope = match decode(bytes)? {
+            Message::Replica(envelope) => envelope,
+            Message::Hello => return Ok(Reply::Standing(self.standing())),
+        };
         if envelope.cluster_id != *self.cluster_id {
             return Err(format!("this is cluster {}", self.cluster_id));
         }
@@ -108,6 +112,18 @@ impl Server {
                     accepted: response.is_ok(),
                 })
             }
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        Standing {
+            node_id: self.own.node_id,
+            directory_id: self.own.directory_id,
+            cluster_id: Some(self.cluster_id.to_string()),
+            founded: metrics.last_log_index.is_some() || metrics.snapshot.is_some(),
+            voters: Vec::new(),
         }
     }
 

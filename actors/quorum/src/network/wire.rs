@@ -1,6 +1,7 @@
 //! What is sent, as MessagePack maps.
 
 use bytes::Bytes;
+use odeon_model::Uuid;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
@@ -9,10 +10,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{
     ReplicaId, StoredEntry, StoredLogId, StoredSnapshotMeta, StoredVote, Types, raw_bytes,
+    uuid_bytes,
 };
 
 /// The largest message: the largest entry or chunk, and what surrounds it.
 pub(super) const MAX_MESSAGE_BYTES: usize = odeon_mesh::MAX_MESSAGE_BYTES;
+
+/// Whatever reaches a node.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Message {
+    /// From one replica of a cluster to another.
+    Replica(Envelope),
+    /// Asks how the node stands.
+    Hello,
+}
+
+/// How a node stands, for those that found or find a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    #[serde(rename = "n")]
+    pub(crate) node_id: i32,
+    #[serde(rename = "d", with = "uuid_bytes")]
+    pub(crate) directory_id: Uuid,
+    /// The cluster it belongs to, if it does.
+    #[serde(rename = "c")]
+    pub(crate) cluster_id: Option<String>,
+    /// There are entries in its log.
+    #[serde(rename = "f")]
+    pub(crate) founded: bool,
+    /// The voters it is configured with, while it looks for its cluster.
+    #[serde(rename = "v", default)]
+    pub(crate) voters: Vec<i32>,
+}
 
 /// A request and whom it is for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,6 +111,7 @@ pub(super) enum Reply {
     Transferred {
         accepted: bool,
     },
+    Standing(Standing),
     /// The request is not for this replica, or it cannot answer.
     Refused(String),
 }

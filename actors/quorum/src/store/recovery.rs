@@ -29,6 +29,24 @@ pub(super) fn holds_anything(disk: &SharedDisk, dir: &Path) -> io::Result<bool> 
         .any(|entry| entry.name.ends_with(SUFFIX) || entry.name.ends_with(".snapshot")))
 }
 
+/// Whether a snapshot or a whole entry is in `dir`: less than [`recover`] finds out, and enough to
+/// know a log from the beginnings of one.
+pub(super) fn holds_entries(disk: &SharedDisk, dir: &Path) -> io::Result<bool> {
+    let mut names = disk.read_dir(dir)?.into_iter();
+    if names.any(|entry| entry.name.ends_with(".snapshot")) {
+        return Ok(true);
+    }
+    let bases = bases(disk, dir)?;
+    match bases.as_slice() {
+        [] => Ok(false),
+        [base] => {
+            let bytes = disk.read(&segment_path(dir, *base))?;
+            Ok(frame::decode(&bytes, *base, 0).is_ok())
+        }
+        _ => Ok(true),
+    }
+}
+
 /// Bases of the segment files in `dir`, ascending.
 fn bases(disk: &SharedDisk, dir: &Path) -> io::Result<Vec<u64>> {
     let mut bases = Vec::new();
