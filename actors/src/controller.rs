@@ -5,7 +5,7 @@
 //! - **Owns** the proposed image (what the metadata will be once everything it wrote is committed)
 //!   and the heartbeat sessions of the brokers.
 //! - **Receives** one message per public method of [`ControllerHandle`], from anyone on this node,
-//!   and from brokers elsewhere through the link.
+//!   and from brokers elsewhere through `link`.
 //! - **Changes** the metadata log, through [`odeon_quorum::Quorum::propose`]. Decisions are taken in
 //!   `state` without I/O; the actor only writes and answers.
 //! - **A restart**, or a lost leadership, forgets the proposed image: callers get "perhaps", and it
@@ -14,6 +14,7 @@
 mod actor;
 mod dispatch;
 mod handle;
+mod link;
 mod machine;
 mod message;
 mod state;
@@ -21,6 +22,7 @@ mod vocabulary;
 
 pub use actor::{ClusterController, ControllerArguments, ControllerState};
 pub use handle::ControllerHandle;
+pub use link::{ControllerLink, serve};
 pub use machine::ImageStateMachine;
 pub use message::{
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,

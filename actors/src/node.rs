@@ -7,8 +7,10 @@ use std::time::Duration;
 use odeon_kernel::{Blocking, SharedClock, Waiter, Watch};
 use odeon_log::LogManager;
 use odeon_mesh::Mesh;
-use odeon_metadata::MetadataImage;
-use odeon_model::config::{BrokerConfig, ConfigMap, TopicConfig};
+use odeon_metadata::{ConfigResource, MetadataImage};
+use odeon_model::config::{
+    BrokerConfig, BrokerLayers, ConfigMap, DescribedConfig, TopicConfig, describe_topic,
+};
 use odeon_model::{NodeId, TopicId, Uuid};
 use odeon_quorum::Quorum;
 pub use odeon_quorum::ReplicaProgress;
@@ -75,6 +77,19 @@ impl NodeHandle {
     /// One of this broker's settings as text, as it holds now.
     pub fn broker_text(&self, name: &str) -> Option<String> {
         settings::broker_setting(&self.image.get(), self.node_id, &self.properties, name)
+    }
+
+    /// Every setting of a topic that has set these itself, by the cluster's defaults.
+    pub fn describe_topic(&self, overrides: &ConfigMap) -> Vec<DescribedConfig> {
+        let dynamic_default = self
+            .image
+            .get()
+            .config_map(&ConfigResource::default_broker());
+        let layers = BrokerLayers {
+            dynamic_default: &dynamic_default,
+            ..BrokerLayers::of_statics(&self.properties)
+        };
+        describe_topic(overrides, layers)
     }
 
     /// A topic's settings as they hold on this node now.

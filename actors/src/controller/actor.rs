@@ -21,10 +21,10 @@ use odeon_model::config::BrokerConfig;
 use odeon_quorum::{ProposeError, Proposed, Proposer, Quorum, QuorumRole};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use super::dispatch::{Answer, decide, not_controller, overloaded, perhaps};
+use super::dispatch::{Answer, decide, later, not_controller, overloaded, perhaps, refuse};
 use super::message::Refusal;
 use super::state::{ControllerSettings, Decisions, Draft};
-use super::vocabulary::{Command, ControllerMsg, Message, Now};
+use super::vocabulary::{Command, ControllerMsg, Message, Now, Reply};
 use crate::shell::{Shell, Ticket};
 
 /// How often silent brokers are looked for.
@@ -71,7 +71,7 @@ enum Phase {
     Standby,
     Activating {
         proposer: Proposer,
-        waiting: VecDeque<Command>,
+        waiting: VecDeque<(Command, Reply)>,
     },
     Active(Box<Active>),
 }
@@ -134,7 +134,7 @@ impl Actor for ClusterController {
         state: &mut ControllerState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Decide(command) => state.take(&myself, command),
+            Message::Decide(command, reply) => state.take(&myself, command, reply),
             Message::RoleChanged(role) => state.follow_role(&myself, role),
             Message::CaughtUp { session, outcome } if session == state.session => {
                 state.activate(&myself, outcome);
@@ -236,8 +236,8 @@ impl ControllerState {
         tracing::info!(term = self.role.term, "this node is the active controller");
         self.phase = Phase::Active(Box::new(active));
         self.stage(myself, records, Box::new(|_| {}));
-        for command in waiting {
-            self.take(myself, command);
+        for (command, reply) in waiting {
+            self.take(myself, command, reply);
         }
     }
 
@@ -248,7 +248,7 @@ impl ControllerState {
             Phase::Activating { waiting, .. } => {
                 waiting
                     .into_iter()
-                    .for_each(|command| command.refuse(not_controller()));
+                    .for_each(|(_, reply)| refuse(reply, not_controller()));
             }
             Phase::Active(active) => {
                 tracing::info!("this node is no longer the active controller");
@@ -274,21 +274,21 @@ impl ControllerState {
         });
     }
 
-    fn take(&mut self, myself: &ActorRef<ControllerMsg>, command: Command) {
-        let (now, own_id) = (self.now(), self.arguments.config.node_id);
+    fn take(&mut self, myself: &ActorRef<ControllerMsg>, command: Command, reply: Reply) {
+        let now = self.now();
         match &mut self.phase {
-            Phase::Standby => command.refuse(not_controller()),
+            Phase::Standby => refuse(reply, not_controller()),
             Phase::Activating { waiting, .. } if waiting.len() < MAX_WAITING => {
-                waiting.push_back(command);
+                waiting.push_back((command, reply));
             }
-            Phase::Activating { .. } => command.refuse(overloaded()),
+            Phase::Activating { .. } => refuse(reply, overloaded()),
             Phase::Active(active) if active.shell.ledger().waiting() >= MAX_WAITING => {
-                command.refuse(overloaded());
+                refuse(reply, overloaded());
             }
             Phase::Active(active) => {
                 let mut draft = Draft::new(active.shell.state());
-                let answer = decide(&mut active.decisions, &mut draft, now, own_id, command);
-                self.stage(myself, draft.records, answer);
+                let decided = decide(&mut active.decisions, &mut draft, now, command);
+                self.stage(myself, draft.records, later(reply, decided));
             }
         }
     }
@@ -299,11 +299,12 @@ impl ControllerState {
         records: Vec<odeon_metadata::MetadataRecord>,
         answer: Answer,
     ) {
+        let committed_index = self.arguments.image.get().position().index;
         let Phase::Active(active) = &mut self.phase else {
             return;
         };
         if let Some(answer) = active.shell.stage(records, answer) {
-            answer(Ok(()));
+            answer(Ok(committed_index));
         }
         // Flush lands behind everything that is queued now, and takes it along.
         if active.shell.ledger().has_staged() && !active.flush_queued {
@@ -357,7 +358,7 @@ impl ControllerState {
         };
         active.shell.appended(ticket, index);
         for answer in active.shell.committed(index).replies {
-            answer(Ok(()));
+            answer(Ok(index));
         }
     }
 

@@ -1,13 +1,13 @@
 //! From a command to its decision, and from the decision to the answer that waits.
 
-use odeon_model::{ErrorCode, NodeId};
+use odeon_model::ErrorCode;
 
 use super::message::Refusal;
 use super::state::{Decisions, Draft};
-use super::vocabulary::{Command, Now, Reply};
+use super::vocabulary::{Command, Decided, Now, Outcome, Reply};
 
-/// An answer that waits: called once, with what became of the records.
-pub(super) type Answer = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
+/// An answer that waits: called once, with where its records lie, or what became of them.
+pub(super) type Answer = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
 
 pub(super) fn perhaps() -> Refusal {
     let message = "The controller changed; it is not known whether the request was executed";
@@ -28,109 +28,69 @@ pub(super) fn overloaded() -> Refusal {
     )
 }
 
-/// Keeps an answer until its records are committed.
-fn later<T: Send + 'static>(reply: Reply<T>, answer: Result<T, Refusal>) -> Answer {
+/// Keeps a decision until its records are committed.
+pub(super) fn later(reply: Reply, decided: Result<Outcome, Refusal>) -> Answer {
     Box::new(move |written| {
+        let answer = written.and_then(|index| {
+            let outcome = decided?;
+            Ok(Decided { outcome, index })
+        });
         // A caller that no longer waits is none of our business.
-        let _ = reply.send(written.and(answer));
+        let _ = reply.send(answer);
     })
+}
+
+/// Answers without doing anything.
+pub(super) fn refuse(reply: Reply, refusal: Refusal) {
+    let _ = reply.send(Err(refusal));
 }
 
 pub(super) fn decide(
     decisions: &mut Decisions,
     draft: &mut Draft,
     now: Now,
-    own_id: NodeId,
     command: Command,
-) -> Answer {
-    match command {
+) -> Result<Outcome, Refusal> {
+    Ok(match command {
         Command::CreateTopics {
             topics,
             validate_only,
-            reply,
-        } => later(
-            reply,
-            Ok(decisions.create_topics(draft, topics, validate_only)),
-        ),
-        Command::DeleteTopics { topics, reply } => {
-            later(reply, Ok(decisions.delete_topics(draft, topics)))
-        }
+        } => Outcome::Created(decisions.create_topics(draft, topics, validate_only)),
+        Command::DeleteTopics { topics } => Outcome::Topics(decisions.delete_topics(draft, topics)),
         Command::CreatePartitions {
             topics,
             validate_only,
-            reply,
-        } => later(
-            reply,
-            Ok(decisions.create_partitions(draft, topics, validate_only)),
-        ),
-        Command::AlterConfigs { request, reply } => {
-            later(reply, Ok(decisions.alter_configs(draft, request)))
+        } => Outcome::Topics(decisions.create_partitions(draft, topics, validate_only)),
+        Command::AlterConfigs(request) => Outcome::Configs(decisions.alter_configs(draft, request)),
+        Command::RegisterBroker(request) => {
+            Outcome::Registered(decisions.register_broker(draft, *request, now)?)
         }
-        Command::RegisterBroker { request, reply } => {
-            later(reply, decisions.register_broker(draft, *request, now))
+        Command::BrokerHeartbeat(request) => {
+            Outcome::Heartbeat(decisions.broker_heartbeat(draft, &request, now)?)
         }
-        Command::BrokerHeartbeat { request, reply } => {
-            later(reply, decisions.broker_heartbeat(draft, &request, now))
+        Command::BrokerDied { id, incarnation_id } => {
+            Outcome::Died(decisions.fence_dead_broker(draft, id, incarnation_id))
         }
-        Command::BrokerDied {
-            id,
-            incarnation_id,
-            reply,
-        } => later(
-            reply,
-            Ok(decisions.fence_dead_broker(draft, id, incarnation_id)),
-        ),
-        Command::UnregisterBroker { id, reply } => {
-            later(reply, decisions.unregister_broker(draft, id))
+        Command::UnregisterBroker { id } => {
+            decisions.unregister_broker(draft, id)?;
+            Outcome::Done
         }
-        Command::AlterPartition { request, reply } => {
-            later(reply, decisions.alter_partition(draft, &request))
+        Command::AlterPartition(request) => {
+            Outcome::Partitions(decisions.alter_partition(draft, &request)?)
         }
         Command::ElectLeaders {
             election,
             partitions,
-            reply,
-        } => later(
-            reply,
-            Ok(decisions.elect_leaders(draft, election, partitions)),
-        ),
-        Command::AllocateProducerIds { broker, reply } => {
-            let own = || {
-                (
-                    own_id,
-                    draft.image.broker(own_id).map_or(-1, |broker| broker.epoch),
-                )
-            };
-            let (id, epoch) = broker.unwrap_or_else(own);
-            later(reply, decisions.allocate_producer_ids(draft, id, epoch))
+        } => Outcome::Elections(decisions.elect_leaders(draft, election, partitions)),
+        Command::AllocateProducerIds {
+            broker_id,
+            broker_epoch,
+        } => {
+            Outcome::ProducerIds(decisions.allocate_producer_ids(draft, broker_id, broker_epoch)?)
         }
         Command::UpdateFeatures {
             updates,
             validate_only,
-            reply,
-        } => later(
-            reply,
-            Ok(decisions.update_features(draft, &updates, validate_only)),
-        ),
-    }
-}
-
-impl Command {
-    /// Answers without doing anything.
-    pub(super) fn refuse(self, refusal: Refusal) {
-        match self {
-            Self::CreateTopics { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::DeleteTopics { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::CreatePartitions { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::AlterConfigs { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::RegisterBroker { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::BrokerHeartbeat { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::BrokerDied { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::UnregisterBroker { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::AlterPartition { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::ElectLeaders { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::AllocateProducerIds { reply, .. } => later(reply, Err(refusal))(Ok(())),
-            Self::UpdateFeatures { reply, .. } => later(reply, Err(refusal))(Ok(())),
-        }
-    }
+        } => Outcome::Features(decisions.update_features(draft, &updates, validate_only)),
+    })
 }

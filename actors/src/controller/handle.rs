@@ -2,40 +2,61 @@
 
 use std::time::Duration;
 
-use odeon_kernel::{Slot, SlotError};
+use odeon_kernel::Slot;
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId, PartitionId, Uuid};
 
+use super::link::{ControllerLink, Courier};
 use super::message::{
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
     ConfigResult, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult, HeartbeatReply,
     NewPartitions, NewTopic, ProducerIdBlock, Refusal, TopicCreation, TopicRef, TopicResult,
 };
-use super::vocabulary::{Command, ControllerMsg, Message, Reply};
+use super::vocabulary::{Command, ControllerMsg, Outcome};
 
-/// How long a caller waits for an answer.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// Takes the outcome of a kind out of what was decided.
+macro_rules! expect {
+    ($self:ident, $command:expr, $kind:path) => {
+        match $self.courier.deliver($command).await? {
+            $kind(answer) => Ok(answer),
+            other => Err(unexpected(&other)),
+        }
+    };
+}
 
-/// A handle to the cluster's controller. Cheap to clone; it survives the actor's restarts.
+/// A handle to the cluster's controller, wherever it is. Cheap to clone; it survives the actor's
+/// restarts and its moves to other nodes.
 ///
-/// All methods: an answer comes when what it says is committed and applied on this node. They are
-/// cancel safe in that the command goes on. Besides what the command itself may be refused for,
-/// they fail with
-/// - [`ErrorCode::NotController`]: this node does not lead the quorum; nothing was done;
+/// All methods: an answer comes when what it says is committed and applied on this node (a node
+/// that lags behind for seconds is not waited for). They are cancel safe in that the command goes
+/// on. While there is no controller they look for one for a while. Besides what the command itself
+/// may be refused for, they fail with
+/// - [`ErrorCode::NotController`]: there is none; nothing was done;
 /// - [`ErrorCode::RequestTimedOut`]: it is not known whether it was done.
 #[derive(Debug, Clone)]
 pub struct ControllerHandle {
-    slot: Slot<ControllerMsg>,
+    courier: Courier,
 }
 
 impl ControllerHandle {
-    /// A handle to whichever controller the slot holds.
-    pub fn new(slot: Slot<ControllerMsg>) -> Self {
-        Self { slot }
+    /// A handle to the active controller: the one that the slot holds while this node leads the
+    /// quorum, and otherwise the leader's.
+    pub fn new(slot: Slot<ControllerMsg>, link: ControllerLink) -> Self {
+        Self {
+            courier: Courier::new(slot, link),
+        }
     }
 
-    /// Where the actor's incarnations are published.
+    /// The same handle, but one that looks for a controller for so long only.
+    #[must_use]
+    pub fn patient_for(&self, patience: Duration) -> Self {
+        let mut handle = self.clone();
+        handle.courier.patience = patience;
+        handle
+    }
+
+    /// Where this node's controller publishes its incarnations.
     pub fn slot(&self) -> &Slot<ControllerMsg> {
-        &self.slot
+        &self.courier.slot
     }
 
     /// Creates topics. The answers are in the order of the request.
@@ -47,12 +68,11 @@ impl ControllerHandle {
         topics: Vec<NewTopic>,
         validate_only: bool,
     ) -> Result<Vec<TopicCreation>, Refusal> {
-        self.ask(|reply| Command::CreateTopics {
+        let command = Command::CreateTopics {
             topics,
             validate_only,
-            reply,
-        })
-        .await
+        };
+        expect!(self, command, Outcome::Created)
     }
 
     /// Deletes topics. The answers are in the order of the request.
@@ -60,8 +80,7 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`].
     pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Vec<TopicResult>, Refusal> {
-        self.ask(|reply| Command::DeleteTopics { topics, reply })
-            .await
+        expect!(self, Command::DeleteTopics { topics }, Outcome::Topics)
     }
 
     /// Adds partitions to topics. The answers are in the order of the request.
@@ -73,12 +92,11 @@ impl ControllerHandle {
         topics: Vec<NewPartitions>,
         validate_only: bool,
     ) -> Result<Vec<TopicResult>, Refusal> {
-        self.ask(|reply| Command::CreatePartitions {
+        let command = Command::CreatePartitions {
             topics,
             validate_only,
-            reply,
-        })
-        .await
+        };
+        expect!(self, command, Outcome::Topics)
     }
 
     /// Changes configurations. The answers are in the order of the request.
@@ -86,8 +104,7 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`].
     pub async fn alter_configs(&self, request: AlterConfigs) -> Result<Vec<ConfigResult>, Refusal> {
-        self.ask(|reply| Command::AlterConfigs { request, reply })
-            .await
+        expect!(self, Command::AlterConfigs(request), Outcome::Configs)
     }
 
     /// Registers a broker and answers its epoch. The same incarnation may ask again.
@@ -100,11 +117,8 @@ impl ControllerHandle {
         &self,
         request: BrokerRegistration,
     ) -> Result<BrokerEpoch, Refusal> {
-        self.ask(|reply| Command::RegisterBroker {
-            request: Box::new(request),
-            reply,
-        })
-        .await
+        let command = Command::RegisterBroker(Box::new(request));
+        expect!(self, command, Outcome::Registered)
     }
 
     /// Says that a broker lives, and what it wants.
@@ -115,8 +129,7 @@ impl ControllerHandle {
         &self,
         request: BrokerHeartbeat,
     ) -> Result<HeartbeatReply, Refusal> {
-        self.ask(|reply| Command::BrokerHeartbeat { request, reply })
-            .await
+        expect!(self, Command::BrokerHeartbeat(request), Outcome::Heartbeat)
     }
 
     /// Tells that a broker's process is proved to be gone. It is fenced at once, unless another
@@ -125,12 +138,8 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`].
     pub async fn broker_died(&self, id: NodeId, incarnation_id: Uuid) -> Result<bool, Refusal> {
-        self.ask(|reply| Command::BrokerDied {
-            id,
-            incarnation_id,
-            reply,
-        })
-        .await
+        let command = Command::BrokerDied { id, incarnation_id };
+        expect!(self, command, Outcome::Died)
     }
 
     /// Forgets a broker for good.
@@ -138,8 +147,8 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`]; and [`ErrorCode::BrokerIdNotRegistered`].
     pub async fn unregister_broker(&self, id: NodeId) -> Result<(), Refusal> {
-        self.ask(|reply| Command::UnregisterBroker { id, reply })
-            .await
+        let command = Command::UnregisterBroker { id };
+        self.courier.deliver(command).await.map(drop)
     }
 
     /// Changes the ISR of partitions that a broker leads. The answers are in the order of the
@@ -151,8 +160,7 @@ impl ControllerHandle {
         &self,
         request: AlterPartition,
     ) -> Result<Vec<Result<AlteredPartition, ErrorCode>>, Refusal> {
-        self.ask(|reply| Command::AlterPartition { request, reply })
-            .await
+        expect!(self, Command::AlterPartition(request), Outcome::Partitions)
     }
 
     /// Elects leaders; with `None` for all partitions that need it, and the answers are those.
@@ -164,12 +172,11 @@ impl ControllerHandle {
         election: Election,
         partitions: Option<Vec<(String, PartitionId)>>,
     ) -> Result<Vec<ElectionResult>, Refusal> {
-        self.ask(|reply| Command::ElectLeaders {
+        let command = Command::ElectLeaders {
             election,
             partitions,
-            reply,
-        })
-        .await
+        };
+        expect!(self, command, Outcome::Elections)
     }
 
     /// Gives this node's own broker a block of producer ids that nobody else ever gets.
@@ -177,25 +184,18 @@ impl ControllerHandle {
     /// # Errors
     /// See [`ControllerHandle`]; and [`ErrorCode::StaleBrokerEpoch`] before it has registered.
     pub async fn allocate_producer_ids(&self) -> Result<ProducerIdBlock, Refusal> {
-        self.ask(|reply| Command::AllocateProducerIds {
-            broker: None,
-            reply,
-        })
-        .await
-    }
-
-    /// Gives another broker a block of producer ids that nobody else ever gets.
-    ///
-    /// # Errors
-    /// See [`ControllerHandle`]; and [`ErrorCode::StaleBrokerEpoch`].
-    pub async fn allocate_producer_ids_for(
-        &self,
-        broker_id: NodeId,
-        broker_epoch: BrokerEpoch,
-    ) -> Result<ProducerIdBlock, Refusal> {
-        let broker = Some((broker_id, broker_epoch));
-        self.ask(|reply| Command::AllocateProducerIds { broker, reply })
-            .await
+        let link = &self.courier.link;
+        let broker_id = link.mesh.node_id();
+        let broker_epoch = link
+            .image
+            .get()
+            .broker(broker_id)
+            .map_or(-1, |own| own.epoch);
+        let command = Command::AllocateProducerIds {
+            broker_id,
+            broker_epoch,
+        };
+        expect!(self, command, Outcome::ProducerIds)
     }
 
     /// Sets feature levels, all or none. The answers are in the order of the request.
@@ -207,29 +207,15 @@ impl ControllerHandle {
         updates: Vec<FeatureUpdate>,
         validate_only: bool,
     ) -> Result<Vec<FeatureUpdateResult>, Refusal> {
-        self.ask(|reply| Command::UpdateFeatures {
+        let command = Command::UpdateFeatures {
             updates,
             validate_only,
-            reply,
-        })
-        .await
+        };
+        expect!(self, command, Outcome::Features)
     }
+}
 
-    async fn ask<T: Send + 'static>(
-        &self,
-        build: impl FnOnce(Reply<T>) -> Command,
-    ) -> Result<T, Refusal> {
-        let message = |port| ControllerMsg(Message::Decide(build(port)));
-        match self.slot.call(message, DEADLINE).await {
-            Ok(answer) => answer,
-            Err(SlotError::Unavailable) => Err(Refusal::new(
-                ErrorCode::NotController,
-                "The controller of this node is not running",
-            )),
-            Err(SlotError::NoReply | SlotError::DeadlineExceeded) => Err(Refusal::new(
-                ErrorCode::RequestTimedOut,
-                "The controller did not answer; it is not known whether the request was executed",
-            )),
-        }
-    }
+fn unexpected(outcome: &Outcome) -> Refusal {
+    tracing::error!(?outcome, "the controller answered something else");
+    ErrorCode::UnknownServerError.into()
 }

@@ -4,13 +4,14 @@
 //! of the request.
 
 use odeon_metadata::{ConfigResource, Endpoint, FeatureRange};
-use odeon_model::config::{AlterOp, DescribedConfig};
+use odeon_model::config::{AlterOp, ConfigMap};
 use odeon_model::{
     BrokerEpoch, ErrorCode, LeaderEpoch, NodeId, PartitionId, ProducerId, TopicId, Uuid,
 };
+use serde::{Deserialize, Serialize};
 
 /// Why something was refused: Kafka's code, and a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}: {}", .code.name(), .message.as_deref().unwrap_or(.code.message()))]
 pub struct Refusal {
     /// Kafka's error code.
@@ -39,7 +40,7 @@ impl From<ErrorCode> for Refusal {
 }
 
 /// A topic to create.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NewTopic {
     /// Its name.
     pub name: String,
@@ -57,7 +58,7 @@ pub struct NewTopic {
 }
 
 /// What the partitions of an adopted topic were elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicOrigin {
     /// The id that their folders say.
     pub topic_id: TopicId,
@@ -67,7 +68,7 @@ pub struct TopicOrigin {
 }
 
 /// How a topic that a node needs for itself is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InternalTopic {
     /// How many partitions.
     pub num_partitions: i32,
@@ -101,7 +102,7 @@ impl NewTopic {
 }
 
 /// What became of a [`NewTopic`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicCreation {
     /// Its name.
     pub name: String,
@@ -115,12 +116,12 @@ pub struct TopicCreation {
     pub num_partitions: i32,
     /// How many replicas the first partition has; -1 if it was not created.
     pub replication_factor: i16,
-    /// Its effective configuration; empty if it was not created.
-    pub configs: Vec<DescribedConfig>,
+    /// What is set on it itself; empty if it was not created.
+    pub configs: ConfigMap,
 }
 
 /// Which topic is meant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TopicRef {
     /// By name.
     Name(String),
@@ -129,7 +130,7 @@ pub enum TopicRef {
 }
 
 /// What became of one topic in a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicResult {
     /// Its name, if it is known.
     pub name: Option<String>,
@@ -142,7 +143,7 @@ pub struct TopicResult {
 }
 
 /// More partitions for a topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewPartitions {
     /// The topic's name.
     pub name: String,
@@ -153,7 +154,7 @@ pub struct NewPartitions {
 }
 
 /// One operation on one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigOperation {
     /// What to do.
     pub op: AlterOp,
@@ -164,7 +165,7 @@ pub struct ConfigOperation {
 }
 
 /// Operations on one resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigAlteration {
     /// Whose configuration.
     pub resource: ConfigResource,
@@ -173,7 +174,7 @@ pub struct ConfigAlteration {
 }
 
 /// A change of configurations.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlterConfigs {
     /// What to do with which resource.
     pub resources: Vec<ConfigAlteration>,
@@ -184,7 +185,7 @@ pub struct AlterConfigs {
 }
 
 /// What became of the alteration of one resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigResult {
     /// Whose configuration.
     pub resource: ConfigResource,
@@ -195,7 +196,7 @@ pub struct ConfigResult {
 }
 
 /// A broker introduces itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerRegistration {
     /// Its node id.
     pub broker_id: NodeId,
@@ -216,7 +217,7 @@ pub struct BrokerRegistration {
 }
 
 /// A broker says that it lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerHeartbeat {
     /// Its node id.
     pub broker_id: NodeId,
@@ -233,7 +234,7 @@ pub struct BrokerHeartbeat {
 }
 
 /// The answer to a heartbeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HeartbeatReply {
     /// Whether it has applied its own registration.
     pub is_caught_up: bool,
@@ -244,7 +245,7 @@ pub struct HeartbeatReply {
 }
 
 /// A leader asks for another ISR.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionAlteration {
     /// The topic.
     pub topic_id: TopicId,
@@ -261,7 +262,7 @@ pub struct PartitionAlteration {
 }
 
 /// Changes of partitions that one broker leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlterPartition {
     /// The leader's node id.
     pub broker_id: NodeId,
@@ -272,7 +273,7 @@ pub struct AlterPartition {
 }
 
 /// A partition as it is after an accepted alteration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlteredPartition {
     /// The leader.
     pub leader_id: NodeId,
@@ -287,7 +288,7 @@ pub struct AlteredPartition {
 }
 
 /// How a leader is elected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(i8)]
 pub enum Election {
     /// The first replica, if it is in sync.
@@ -297,7 +298,7 @@ pub enum Election {
 }
 
 /// What became of an election.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElectionResult {
     /// The topic's name.
     pub topic: String,
@@ -310,7 +311,7 @@ pub struct ElectionResult {
 }
 
 /// Producer ids that nobody else gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProducerIdBlock {
     /// The first id.
     pub first: ProducerId,
@@ -319,7 +320,7 @@ pub struct ProducerIdBlock {
 }
 
 /// Which way a feature may move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(i8)]
 pub enum UpdateType {
     /// Up.
@@ -340,7 +341,7 @@ impl UpdateType {
 }
 
 /// A feature's new level.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureUpdate {
     /// The feature.
     pub name: String,
@@ -351,7 +352,7 @@ pub struct FeatureUpdate {
 }
 
 /// What became of a [`FeatureUpdate`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureUpdateResult {
     /// The feature.
     pub name: String,

@@ -15,6 +15,7 @@ mod brokers;
 mod configs;
 mod elections;
 mod invariants;
+mod link;
 mod topics;
 
 /// A controller whose every decision is committed at once.

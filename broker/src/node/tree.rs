@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeon_actors::broker::{BrokerActor, BrokerArguments, BrokerStatus};
-use odeon_actors::controller::{ClusterController, ControllerArguments, ControllerHandle};
+use odeon_actors::controller::{
+    self, ClusterController, ControllerArguments, ControllerHandle, ControllerLink,
+};
 use odeon_actors::coordinators::GroupRouter;
 use odeon_actors::group::GroupConfig;
 use odeon_actors::node::{NodeHandle, NodeParts};
@@ -75,7 +77,14 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
     let clock = parts.clock.clone();
     let new_handle = || SupervisorHandle::new(clock.clone());
     let (replicas, coordinators) = (new_handle(), new_handle());
-    let controller = ControllerHandle::new(Slot::new(clock.clone()));
+    let link = ControllerLink {
+        mesh: parts.mesh.clone(),
+        role: parts.quorum.role(),
+        image: parts.image.clone(),
+        clock: clock.clone(),
+    };
+    let controller = ControllerHandle::new(Slot::new(clock.clone()), link);
+    controller::serve(&*parts.mesh, controller.slot().clone());
     let groups = Arc::new(GroupRouter::new(
         coordinators.clone(),
         group_config(&parts.config),

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 macro_rules! error_codes {
     ($($(#[$attribute:meta])* $code:literal $variant:ident $name:literal $retriable:literal $message:literal;)*) => {
         /// What a response says about a request, a topic, a partition or a member.
@@ -222,6 +224,19 @@ impl From<ErrorCode> for i16 {
 impl From<i16> for ErrorCode {
     fn from(code: i16) -> Self {
         Self::from_code(code)
+    }
+}
+
+/// Its number.
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i16(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i16::deserialize(deserializer).map(Self::from_code)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Brokers and controllers as they registered.
 
 use odeon_model::{BrokerEpoch, NodeId, Uuid};
+use serde::{Deserialize, Serialize};
 
 /// Where a node listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The listener's name.
     pub name: String,
@@ -16,7 +17,7 @@ pub struct Endpoint {
 }
 
 /// The levels of a feature that a node supports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeatureRange {
     /// The feature's name.
     pub name: String,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
 
 /// What was set for one resource: name to value.
 pub type Configs = OrdMap<Arc<str>, Arc<str>>;
 
 /// What a configuration belongs to. Kafka: `ConfigResource.Type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(i8)]
 pub enum ConfigResourceType {
     /// A topic, by name.
@@ -43,7 +44,7 @@ impl ConfigResourceType {
 }
 
 /// One thing that can be configured.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConfigResource {
     /// What it is.
     pub kind: ConfigResourceType,

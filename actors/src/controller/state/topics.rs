@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use odeon_metadata::{ConfigResource, MetadataImage};
-use odeon_model::config::{ConfigMap, describe_topic, validate_topic};
+use odeon_model::config::{ConfigMap, validate_topic};
 use odeon_model::{ErrorCode, NodeId, TopicId, Uuid};
 use odeon_schema::metadata::{ConfigRecord, RemoveTopicRecord, TopicRecord};
 
@@ -50,7 +50,7 @@ impl Decisions {
                 message: refusal.message,
                 num_partitions: -1,
                 replication_factor: -1,
-                configs: Vec::new(),
+                configs: ConfigMap::new(),
             }));
         }
         if !validate_only {
@@ -122,7 +122,6 @@ impl Decisions {
         for (index, partition) in (0..).zip(partitions) {
             draft.push(partition.to_record(topic_id, index));
         }
-        let configs = self.with_layers(&draft.image, |layers| describe_topic(&overrides, layers));
         Ok(TopicCreation {
             name: topic.name.clone(),
             topic_id,
@@ -130,7 +129,7 @@ impl Decisions {
             message: None,
             num_partitions,
             replication_factor,
-            configs,
+            configs: overrides,
         })
     }
 

@@ -1,29 +1,46 @@
-//! The actor over a real quorum of one voter.
+//! The actor over a real quorum.
 
 use std::path::Path;
 
 use odeon_kernel::disk::RealDisk;
 use odeon_kernel::supervisor::{ChildSpec, Restart, RootSupervisor, Supervisor, SupervisorOptions};
 use odeon_kernel::{SharedClock, Slot, SystemClock, Watch};
+use odeon_mesh::{LocalNetwork, Mesh};
 use odeon_model::config::BrokerConfig;
-use odeon_quorum::{NoPeers, Quorum, QuorumConfig, Voter};
+use odeon_quorum::{MeshPeers, Quorum, QuorumConfig, Voter};
 
 use super::*;
 use crate::controller::{
-    ClusterController, ControllerArguments, ControllerHandle, ImageStateMachine,
+    ClusterController, ControllerArguments, ControllerHandle, ControllerLink, ImageStateMachine,
+    serve,
 };
 
-struct Node {
-    quorum: Quorum,
-    image: Watch<MetadataImage>,
-    controller: ControllerHandle,
-    root: RootSupervisor,
+pub(super) struct Node {
+    pub(super) quorum: Quorum,
+    pub(super) image: Watch<MetadataImage>,
+    pub(super) controller: ControllerHandle,
+    pub(super) root: RootSupervisor,
 }
 
 impl Node {
     /// A node with `voters` voters, of which only this one runs.
     async fn start(dir: &Path, voters: i32) -> Self {
         let clock: SharedClock = Arc::new(SystemClock::new());
+        let network = LocalNetwork::new(clock.clone());
+        let patience = Duration::from_millis(300);
+        Self::start_in(&network, clock, dir, 1, voters, patience).await
+    }
+
+    /// One of the nodes of a network.
+    pub(super) async fn start_in(
+        network: &LocalNetwork,
+        clock: SharedClock,
+        dir: &Path,
+        id: i32,
+        voters: i32,
+        patience: Duration,
+    ) -> Self {
+        let mesh: Arc<dyn Mesh> = Arc::new(network.node(id));
         let (machine, image) = ImageStateMachine::new("c".into());
         let voter = |node_id| Voter {
             node_id,
@@ -31,14 +48,14 @@ impl Node {
             endpoint: String::new(),
         };
         let quorum = Quorum::start(QuorumConfig::new(
-            1,
-            voter(1).directory_id,
+            id,
+            voter(id).directory_id,
             "c",
             (1..=voters).map(voter).collect(),
             dir,
             Arc::new(RealDisk),
             clock.clone(),
-            Arc::new(NoPeers),
+            Arc::new(MeshPeers(mesh.clone())),
             Box::new(machine),
         ));
         let quorum = quorum.await.unwrap();
@@ -55,7 +72,14 @@ impl Node {
             rng: Arc::new(Rng::from_seed(5)),
         };
         let slot = Slot::new(clock.clone());
-        let controller = ControllerHandle::new(slot.clone());
+        let link = ControllerLink {
+            mesh: mesh.clone(),
+            role: quorum.role(),
+            image: image.clone(),
+            clock: clock.clone(),
+        };
+        let controller = ControllerHandle::new(slot.clone(), link).patient_for(patience);
+        serve(&*mesh, slot.clone());
         let child = ChildSpec::actor("ClusterController", Restart::Permanent, &slot, move || {
             (ClusterController, arguments.clone())
         });
@@ -68,7 +92,7 @@ impl Node {
         }
     }
 
-    async fn lead(&self) {
+    pub(super) async fn lead(&self) {
         self.quorum
             .role()
             .wait_for(|role| role.ready)
@@ -78,7 +102,7 @@ impl Node {
         self.image.clone().wait_for(ready).await.unwrap();
     }
 
-    async fn join(&self, incarnation: u8) -> i64 {
+    pub(super) async fn join(&self, incarnation: u8) -> i64 {
         let epoch = self
             .controller
             .register_broker(registration(1, incarnation))
@@ -103,12 +127,12 @@ impl Node {
         epoch
     }
 
-    async fn create(&self, name: &str) -> ErrorCode {
+    pub(super) async fn create(&self, name: &str) -> ErrorCode {
         let topics = vec![NewTopic::automatic(name, None)];
         self.controller.create_topics(topics, false).await.unwrap()[0].error
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.root.shutdown().await;
         self.quorum.shutdown().await;
     }

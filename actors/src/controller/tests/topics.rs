@@ -55,23 +55,13 @@ fn an_adopted_topic_keeps_its_id_and_goes_on_above_its_epochs() {
 }
 
 #[test]
-fn the_answer_shows_the_effective_configuration() {
+fn the_answer_shows_what_is_set_on_the_topic() {
     let mut cluster = Cluster::of(1);
     let mut wanted = topic("t", 1, 1);
     wanted.configs = vec![("retention.ms".to_owned(), Some("1234".to_owned()))];
     let created = cluster.create(wanted);
-    let find = |key: &str| {
-        created
-            .configs
-            .iter()
-            .find(|config| config.name == key)
-            .unwrap()
-    };
-    assert_eq!(find("retention.ms").value.as_deref(), Some("1234"));
-    assert_eq!(find("retention.ms").source.code(), 1);
-    assert_eq!(find("cleanup.policy").value.as_deref(), Some("delete"));
-    assert_eq!(find("cleanup.policy").source.code(), 5);
-    assert!(created.configs.len() > 20);
+    let set = created.configs.into_iter().collect::<Vec<_>>();
+    assert_eq!(set, [("retention.ms".to_owned(), "1234".to_owned())]);
     let stored = cluster.image.topic_config("t");
     assert_eq!(stored.len(), 1);
 }

@@ -137,17 +137,15 @@ fn answer(context: &RequestContext, created: TopicCreation) -> CreatableTopicRes
         ..Default::default()
     };
     if context.allows_topic(Operation::DescribeConfigs, &created.name) {
-        let configs = created
-            .configs
-            .into_iter()
-            .map(|config| CreatableTopicConfigs {
-                name: config.name.to_string(),
-                value: config.value,
-                read_only: config.read_only,
-                config_source: config.source.code(),
-                is_sensitive: config.is_sensitive,
-                ..Default::default()
-            });
+        let configs = context.node().describe_topic(&created.configs);
+        let configs = configs.into_iter().map(|config| CreatableTopicConfigs {
+            name: config.name.to_string(),
+            value: config.value,
+            read_only: config.read_only,
+            config_source: config.source.code(),
+            is_sensitive: config.is_sensitive,
+            ..Default::default()
+        });
         result.configs = Some(configs.collect());
     } else {
         result.topic_config_error_code = ErrorCode::TopicAuthorizationFailed.code();

@@ -1,5 +1,7 @@
 //! How an alteration changes the text of a config.
 
+use serde::{Deserialize, Serialize};
+
 use super::definition::{ConfigDef, ConfigType, Scope, UpdateMode};
 use super::error::{ConfigError, shorten};
 use super::registry::{ConfigMap, find_broker, find_broker_or_listener, without_listener_prefix};
@@ -7,7 +9,7 @@ use super::value::{MAX_VALUE_BYTES, split_list, validate};
 use crate::ErrorCode;
 
 /// What `IncrementalAlterConfigs` does with a key; the numbers are the protocol's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(i8)]
 pub enum AlterOp {
     /// Set the value.
