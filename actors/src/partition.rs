@@ -1,16 +1,23 @@
-//! A partition's replicas on this node: the leader, its published view, and where to find both.
+//! A partition's replicas on this node: leader or follower, the leader's published view, and where to
+//! find them.
 //!
 //! ```text
 //! Replicas (supervisor)
-//! `- PartitionLeader TOPIC-PARTITION     one leader epoch long; restarted within it a few times
+//! |- PartitionLeader TOPIC-PARTITION     one leader epoch long; restarted within it a few times
+//! |- PartitionFollower TOPIC-PARTITION   one leader epoch long
+//! `- ReplicaFetcher from NODE            for all partitions followed here that the node leads
 //! ```
 
+pub mod follower;
+pub mod isr;
 pub mod leader;
+pub mod replication;
 pub mod routing;
 pub mod view;
 
+pub use isr::IsrChanger;
 pub use leader::{Acks, AppendError, Appended, LeaderHandle, LeaderStatus, Origin};
-pub use routing::{Route, RoutingTable};
+pub use routing::{Followed, Route, RoutingTable};
 pub use view::PartitionView;
 
 use odeon_log::LogError;

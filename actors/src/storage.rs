@@ -25,7 +25,7 @@ pub struct Storage;
 pub struct StorageArguments {
     /// The log directories.
     pub logs: Arc<LogManager>,
-    /// The leaders to remind.
+    /// The leaders and followers to remind.
     pub routing: Arc<RoutingTable>,
     /// `log.retention.check.interval.ms`.
     pub retention_interval: Duration,
@@ -98,6 +98,9 @@ impl Actor for Storage {
             StorageMsg::Retain => {
                 for route in state.arguments.routing.all() {
                     route.leader.maintain();
+                }
+                for followed in state.arguments.routing.followers() {
+                    followed.follower.maintain();
                 }
             }
             StorageMsg::Checkpoint => {

@@ -42,8 +42,8 @@ pub struct Staged {
     pub duplicate: bool,
 }
 
-/// The one writer of a log, as long as its lease is the newest.
-#[derive(Debug)]
+/// The one writer of a log, as long as its lease is the newest. Clones have the same lease.
+#[derive(Debug, Clone)]
 pub struct LogWriter {
     pub(crate) shared: Arc<Shared>,
     pub(crate) lease: Lease,
@@ -111,7 +111,9 @@ impl LogWriter {
         let config = self.shared.config();
         let mut core = self.core()?;
         let core = &mut *core;
-        self.check_size(&batch, &config)?;
+        if origin != Origin::Replica {
+            self.check_size(&batch, &config)?;
+        }
         let offset = core.next_offset;
         if origin == Origin::Replica {
             self.check_continues(batch.header(), offset)?;

@@ -4,29 +4,41 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use odeon_kernel::supervisor::{AddChildError, SupervisorHandle};
-use odeon_kernel::{Blocking, SharedClock, TaskGuard, View, Watch};
-use odeon_log::{LogError, LogManager};
+use odeon_kernel::supervisor::{AddChildError, ChildSpec, SupervisorHandle};
+use odeon_kernel::{Blocking, Rng, SharedClock, TaskGuard, View, Watch};
+use odeon_log::{Log, LogError, LogManager};
 use odeon_mesh::Mesh;
-use odeon_metadata::{Endpoint, MetadataImage};
-use odeon_model::config::{BrokerConfig, ConfigMap};
-use odeon_model::{BrokerEpoch, LeaderEpoch, NodeId, TopicId, TopicPartition, Uuid};
+use odeon_metadata::{Endpoint, MetadataImage, NO_LEADER, PartitionImage};
+use odeon_model::config::{BrokerConfig, ConfigMap, TopicConfig};
+use odeon_model::{BrokerEpoch, NodeId, TopicId, TopicPartition, Uuid};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::logs::{open, set_aside};
-use super::reconcile::{Action, actions, is_stray};
+use super::reconcile::{Action, Which, actions, is_stray};
 use super::session::Session;
 use crate::controller::ControllerHandle;
 use crate::coordinators::GroupRouter;
 use crate::node::OFFSETS_TOPIC;
-use crate::partition::leader::{LeaderArguments, child};
-use crate::partition::{PartitionView, Route, RoutingTable};
+use crate::partition::follower::{self, FollowerArguments};
+use crate::partition::leader::{self, LeaderArguments};
+use crate::partition::replication::fetcher::{self, FetcherArguments, FetcherHandle, Fetchers};
+use crate::partition::replication::server::ReplicaServer;
+use crate::partition::{Followed, IsrChanger, PartitionView, Route, RoutingTable};
 use crate::settings::{broker_setting, log_config, topic_config};
 
 /// How long a partition that could not be led waits for the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Why a partition is not led.
+/// `replica.lag.time.max.ms`, if it is not set.
+const LAG_MAX_MS: u64 = 30_000;
+
+/// A replica's log and its topic's settings.
+struct Opened {
+    log: Log,
+    config: Arc<TopicConfig>,
+}
+
+/// Why a replica does not run.
 #[derive(Debug, thiserror::Error)]
 enum LeadError {
     #[error(transparent)]
@@ -73,8 +85,16 @@ pub struct BrokerArguments {
     pub logs: Arc<LogManager>,
     /// The routes it keeps.
     pub routing: Arc<RoutingTable>,
-    /// The supervisor of the leaders.
+    /// The supervisor of leaders, followers and fetchers.
     pub replicas: SupervisorHandle,
+    /// The fetchers that run.
+    pub fetchers: Arc<Fetchers>,
+    /// Whom leaders ask for another ISR.
+    pub changer: IsrChanger,
+    /// Counts the leases of this node.
+    pub leases: Arc<AtomicU64>,
+    /// Names the sessions of the fetchers.
+    pub rng: Arc<Rng>,
     /// The coordinators it keeps.
     pub groups: Arc<GroupRouter>,
     /// What it tells the node.
@@ -99,7 +119,7 @@ impl ractor::Message for BrokerMsg {}
 pub struct BrokerState {
     arguments: BrokerArguments,
     acted_on: Arc<MetadataImage>,
-    /// Partitions that could not be led.
+    /// Replicas that could not be started.
     unled: Vec<Action>,
     /// Whether the logs that were found at the start have been compared with the image.
     sorted_out: bool,
@@ -118,6 +138,12 @@ impl Actor for BrokerActor {
         myself: ActorRef<BrokerMsg>,
         arguments: BrokerArguments,
     ) -> Result<BrokerState, ActorProcessingErr> {
+        let server = ReplicaServer::new(
+            arguments.routing.clone(),
+            arguments.clock.clone(),
+            arguments.blocking,
+        );
+        server.serve(&*arguments.mesh);
         let mut image = arguments.image.clone();
         let watching = TaskGuard::spawn(async move {
             while myself.cast(BrokerMsg::Reconcile).is_ok() && image.changed().await.is_ok() {}
@@ -187,7 +213,12 @@ impl BrokerState {
         for log in self.arguments.logs.logs() {
             let (name, topic_id) = (log.partition(), log.topic_id());
             if is_stray(self.arguments.node_id, image, name, topic_id) {
-                self.stop(name, topic_id).await;
+                let which = Which {
+                    topic: name.topic.clone(),
+                    topic_id,
+                    partition: name.partition,
+                };
+                self.stop(&which).await;
                 let (logs, partition) = (self.arguments.logs.clone(), name.clone());
                 let moved = move || set_aside(&logs, &partition, topic_id);
                 if let Err(error) = self.arguments.blocking.run(moved).await {
@@ -197,69 +228,42 @@ impl BrokerState {
         }
     }
 
-    /// Whether a partition that could not be led shall still be led in that epoch.
+    /// Whether a replica that could not be started shall still be, in that epoch.
     fn is_wanted(&self, image: &MetadataImage, action: &Action) -> bool {
-        let Action::Lead {
-            topic_id,
-            partition,
-            leader_epoch,
-            ..
-        } = action
-        else {
+        let (Action::Lead(which, was) | Action::Follow(which, was)) = action else {
             return false;
         };
         image
-            .partition_by_id(*topic_id, *partition)
-            .is_some_and(|partition| {
-                partition.leader == self.arguments.node_id
-                    && partition.leader_epoch == *leader_epoch
-            })
+            .partition_by_id(which.topic_id, which.partition)
+            .is_some_and(|is| (is.leader, is.leader_epoch) == (was.leader, was.leader_epoch))
     }
 
     async fn act(&mut self, image: &MetadataImage, action: Action) {
-        match action {
-            Action::Lead {
-                ref topic,
-                topic_id,
-                partition,
-                leader_epoch,
-                ref isr,
-            } => {
-                let name = TopicPartition {
-                    topic: topic.clone(),
-                    partition,
-                };
-                let led = self
-                    .lead(image, &name, topic_id, leader_epoch, isr.clone())
-                    .await;
-                if let Err(error) = led {
-                    tracing::error!(partition = %name, %error, "a partition could not be led");
+        match &action {
+            Action::Lead(which, partition) => {
+                if let Err(error) = self.lead(image, which, partition).await {
+                    tracing::error!(partition = %which.name(), %error, "a partition could not be led");
                     self.unled.push(action);
                 }
             }
-            Action::SetIsr {
-                topic_id,
-                partition,
-                isr,
-            } => {
-                if let Some(route) = self.arguments.routing.get(topic_id, partition) {
-                    route.leader.set_isr(isr);
+            Action::Follow(which, partition) => {
+                if let Err(error) = self.follow(image, which, partition).await {
+                    tracing::error!(partition = %which.name(), %error, "a partition could not be followed");
+                    self.unled.push(action);
                 }
             }
-            Action::Configure { topic, topic_id } => self.configure(image, &topic, topic_id),
-            Action::Stop {
-                topic,
-                topic_id,
-                partition,
-                delete,
-            } => {
-                let name = TopicPartition { topic, partition };
-                self.stop(&name, topic_id).await;
-                if delete {
-                    self.delete(&name).await;
-                    if image.topic(&name.topic).is_none() {
-                        self.arguments.groups.topic_deleted(&name.topic);
-                    }
+            Action::SetReplicas(which, partition) => {
+                let routing = &self.arguments.routing;
+                if let Some(route) = routing.get(which.topic_id, which.partition) {
+                    set_replicas(&route, partition);
+                }
+            }
+            Action::Configure { topic, topic_id } => self.configure(image, topic, *topic_id),
+            Action::Delete(which) => {
+                self.stop(which).await;
+                self.delete(&which.name()).await;
+                if image.topic(&which.topic).is_none() {
+                    self.arguments.groups.topic_deleted(&which.topic);
                 }
             }
         }
@@ -268,85 +272,153 @@ impl BrokerState {
     async fn lead(
         &self,
         image: &MetadataImage,
-        name: &TopicPartition,
-        topic_id: TopicId,
-        leader_epoch: LeaderEpoch,
-        isr: Vec<NodeId>,
+        which: &Which,
+        partition: &PartitionImage,
     ) -> Result<(), LeadError> {
         let arguments = &self.arguments;
-        if let Some(route) = arguments.routing.get(topic_id, name.partition)
+        let (topic_id, leader_epoch) = (which.topic_id, partition.leader_epoch);
+        if let Some(route) = arguments.routing.get(topic_id, which.partition)
             && route.view.leader_epoch == leader_epoch
         {
             // It runs: this is a restart of the broker actor, not of the leader.
-            route.leader.set_isr(isr);
+            set_replicas(&route, partition);
             return Ok(());
         }
-        self.stop(name, topic_id).await;
-        let properties = &arguments.properties;
-        let config = Arc::new(topic_config(
-            image,
-            arguments.node_id,
-            properties,
-            &name.topic,
-        ));
-        let expiration_ms = self.producer_id_expiration_ms(image);
-        let (logs, partition) = (arguments.logs.clone(), name.clone());
-        let settings = log_config(&config, expiration_ms);
+        let Opened { log, config } = self.open(image, which).await?;
         let max_batch_bytes = config.max_message_bytes;
-        let log = arguments
-            .blocking
-            .run(move || open(&logs, &partition, topic_id, settings))
-            .await?;
         let view = Arc::new(PartitionView::new(
-            name.topic.clone(),
+            which.topic.clone(),
             topic_id,
-            name.partition,
+            which.partition,
             leader_epoch,
             log.reader(),
             &config,
         ));
-        let (spec, leader) = child(LeaderArguments {
+        let (spec, leader) = leader::child(LeaderArguments {
             log,
             leader_epoch,
-            incarnations: Arc::new(AtomicU64::new(0)),
+            leases: arguments.leases.clone(),
+            node_id: arguments.node_id,
+            replicas: partition.replicas.clone(),
             view: view.clone(),
-            isr,
+            isr: partition.isr.clone(),
+            partition_epoch: partition.partition_epoch,
+            changer: arguments.changer.clone(),
+            lag_max: self.lag_max(image),
             config,
-            producer_id_expiration_ms: expiration_ms,
+            producer_id_expiration_ms: self.producer_id_expiration_ms(image),
             blocking: arguments.blocking,
             clock: arguments.clock.clone(),
         });
-        if let Err(error) = arguments.replicas.add_child(spec).await {
-            let _ = arguments.replicas.remove_child(&name.to_string()).await;
-            return Err(error.into());
-        }
+        self.start(which, spec).await?;
         let route = Route { leader, view };
         arguments.routing.insert(route.clone());
-        if *name.topic == *OFFSETS_TOPIC {
+        if *which.topic == *OFFSETS_TOPIC {
             arguments.groups.set_max_batch_bytes(max_batch_bytes);
-            arguments.groups.lead(name.partition, route).await;
+            arguments.groups.lead(which.partition, route).await;
         }
         Ok(())
     }
 
-    async fn stop(&self, name: &TopicPartition, topic_id: TopicId) {
-        if self
-            .arguments
+    async fn follow(
+        &self,
+        image: &MetadataImage,
+        which: &Which,
+        partition: &PartitionImage,
+    ) -> Result<(), LeadError> {
+        let arguments = &self.arguments;
+        let (topic_id, leader_epoch) = (which.topic_id, partition.leader_epoch);
+        let known = arguments.routing.follower(topic_id, which.partition);
+        if known.is_some_and(|known| known.leader_epoch == leader_epoch) {
+            return Ok(());
+        }
+        let Opened { log, config } = self.open(image, which).await?;
+        let (spec, follower) = follower::child(FollowerArguments {
+            key: (topic_id, which.partition),
+            log,
+            leader_epoch,
+            leases: arguments.leases.clone(),
+            fetcher: self.fetcher(partition.leader).await?,
+            handle: None,
+            config,
+            producer_id_expiration_ms: self.producer_id_expiration_ms(image),
+            blocking: arguments.blocking,
+            clock: arguments.clock.clone(),
+        });
+        let leader = partition.leader;
+        let followed = Followed {
+            follower,
+            leader,
+            leader_epoch,
+        };
+        arguments
             .routing
-            .get(topic_id, name.partition)
-            .is_none()
-        {
+            .follow(topic_id, which.partition, followed);
+        self.start(which, spec).await.inspect_err(|_| {
+            arguments.routing.unfollow(topic_id, which.partition);
+        })
+    }
+
+    /// The fetcher from a node, started if there is none yet.
+    async fn fetcher(&self, source: NodeId) -> Result<Option<FetcherHandle>, LeadError> {
+        let arguments = &self.arguments;
+        if source == NO_LEADER {
+            return Ok(None);
+        }
+        if let Some(known) = arguments.fetchers.get(source) {
+            return Ok(Some(known));
+        }
+        let (spec, handle) = fetcher::child(FetcherArguments {
+            node_id: arguments.node_id,
+            source,
+            mesh: arguments.mesh.clone(),
+            routing: arguments.routing.clone(),
+            image: arguments.image.clone(),
+            clock: arguments.clock.clone(),
+            rng: arguments.rng.clone(),
+        });
+        arguments.replicas.add_child(spec).await?;
+        arguments.fetchers.insert(source, handle.clone());
+        Ok(Some(handle))
+    }
+
+    /// Stops what runs of a replica, and opens its log.
+    async fn open(&self, image: &MetadataImage, which: &Which) -> Result<Opened, LeadError> {
+        self.stop(which).await;
+        let arguments = &self.arguments;
+        let (node, statics) = (arguments.node_id, &arguments.properties);
+        let config = Arc::new(topic_config(image, node, statics, &which.topic));
+        let settings = log_config(&config, self.producer_id_expiration_ms(image));
+        let (logs, name, topic_id) = (arguments.logs.clone(), which.name(), which.topic_id);
+        let open = move || open(&logs, &name, topic_id, settings);
+        let log = arguments.blocking.run(open).await?;
+        Ok(Opened { log, config })
+    }
+
+    async fn start(&self, which: &Which, spec: ChildSpec) -> Result<(), LeadError> {
+        let replicas = &self.arguments.replicas;
+        if let Err(error) = replicas.add_child(spec).await {
+            let _ = replicas.remove_child(&which.name().to_string()).await;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Stops the leader or the follower of a partition, if there is one.
+    async fn stop(&self, which: &Which) {
+        let arguments = &self.arguments;
+        let (topic_id, partition) = (which.topic_id, which.partition);
+        let followed = arguments.routing.unfollow(topic_id, partition);
+        let led = arguments.routing.get(topic_id, partition).is_some();
+        if !followed && !led {
             return;
         }
-        if *name.topic == *OFFSETS_TOPIC {
-            self.arguments.groups.resign(name.partition).await;
+        if led && *which.topic == *OFFSETS_TOPIC {
+            arguments.groups.resign(partition).await;
         }
-        self.arguments.routing.remove(topic_id, name.partition);
-        let _ = self
-            .arguments
-            .replicas
-            .remove_child(&name.to_string())
-            .await;
+        arguments.routing.remove(topic_id, partition);
+        let name = which.name().to_string();
+        let _ = arguments.replicas.remove_child(&name).await;
     }
 
     async fn delete(&self, name: &TopicPartition) {
@@ -370,6 +442,14 @@ impl BrokerState {
             .unwrap_or(arguments.config.logs.producer_id_expiration_ms)
     }
 
+    /// `replica.lag.time.max.ms`.
+    fn lag_max(&self, image: &MetadataImage) -> Duration {
+        let (node, statics) = (self.arguments.node_id, &self.arguments.properties);
+        let setting = broker_setting(image, node, statics, "replica.lag.time.max.ms");
+        let lag_max_ms = setting.and_then(|text| text.parse().ok());
+        Duration::from_millis(lag_max_ms.unwrap_or(LAG_MAX_MS))
+    }
+
     fn configure(&self, image: &MetadataImage, topic: &Arc<str>, topic_id: TopicId) {
         let arguments = &self.arguments;
         let properties = &arguments.properties;
@@ -386,7 +466,17 @@ impl BrokerState {
         for partition in found.partitions.keys() {
             if let Some(route) = arguments.routing.get(topic_id, *partition) {
                 route.leader.configure(config.clone(), expiration_ms);
+            } else if let Some(known) = arguments.routing.follower(topic_id, *partition) {
+                known.follower.configure(config.clone(), expiration_ms);
             }
         }
     }
+}
+
+fn set_replicas(route: &Route, partition: &PartitionImage) {
+    route.leader.set_replicas(
+        partition.replicas.clone(),
+        partition.isr.clone(),
+        partition.partition_epoch,
+    );
 }

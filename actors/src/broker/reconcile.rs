@@ -5,33 +5,38 @@
 use std::sync::Arc;
 
 use odeon_metadata::{ConfigResourceType, MetadataDelta, MetadataImage, PartitionImage};
-use odeon_model::{LeaderEpoch, NodeId, PartitionId, TopicId, TopicPartition};
+use odeon_model::{NodeId, PartitionId, TopicId, TopicPartition};
+
+/// A partition by its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Which {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The topic's id.
+    pub topic_id: TopicId,
+    /// The partition.
+    pub partition: PartitionId,
+}
+
+impl Which {
+    /// The name of its log and of its replica's actor.
+    pub fn name(&self) -> TopicPartition {
+        TopicPartition {
+            topic: self.topic.clone(),
+            partition: self.partition,
+        }
+    }
+}
 
 /// One repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Lead a partition in this epoch; ends a leader of an older one.
-    Lead {
-        /// The topic's name.
-        topic: Arc<str>,
-        /// The topic's id.
-        topic_id: TopicId,
-        /// The partition.
-        partition: PartitionId,
-        /// The epoch to lead in.
-        leader_epoch: LeaderEpoch,
-        /// The in-sync replicas.
-        isr: Vec<NodeId>,
-    },
-    /// The ISR of a partition led here changed within its epoch.
-    SetIsr {
-        /// The topic's id.
-        topic_id: TopicId,
-        /// The partition.
-        partition: PartitionId,
-        /// The in-sync replicas.
-        isr: Vec<NodeId>,
-    },
+    /// Lead a partition in its epoch; ends a leader or follower of an older one.
+    Lead(Which, Arc<PartitionImage>),
+    /// Follow the partition's leader in its epoch; ends a leader or follower of an older one.
+    Follow(Which, Arc<PartitionImage>),
+    /// The replicas or the ISR of a partition led here changed within its epoch.
+    SetReplicas(Which, Arc<PartitionImage>),
     /// The configuration of a topic changed.
     Configure {
         /// The topic's name.
@@ -39,17 +44,8 @@ pub enum Action {
         /// The topic's id.
         topic_id: TopicId,
     },
-    /// Stop serving a partition; its log stays unless `delete` is set.
-    Stop {
-        /// The topic's name.
-        topic: Arc<str>,
-        /// The topic's id.
-        topic_id: TopicId,
-        /// The partition.
-        partition: PartitionId,
-        /// Whether the replica is gone for good.
-        delete: bool,
-    },
+    /// This node holds no replica any more: stop it and delete its log.
+    Delete(Which),
 }
 
 /// What has to be done on `node` to get from `before` to `after`.
@@ -59,12 +55,11 @@ pub fn actions(node: NodeId, before: &MetadataImage, after: &MetadataImage) -> V
     for topic in &delta.deleted_topics {
         for (partition, was) in &topic.partitions {
             if was.replicas.contains(&node) {
-                actions.push(Action::Stop {
+                actions.push(Action::Delete(Which {
                     topic: topic.name.clone(),
                     topic_id: topic.id,
                     partition: *partition,
-                    delete: true,
-                });
+                }));
             }
         }
     }
@@ -77,8 +72,12 @@ pub fn actions(node: NodeId, before: &MetadataImage, after: &MetadataImage) -> V
             let Some(is) = changed.topic.partition(*partition) else {
                 continue;
             };
-            let (topic, topic_id) = (changed.topic.name.clone(), changed.topic.id);
-            actions.extend(partition_action(node, topic, topic_id, *partition, was, is));
+            let which = Which {
+                topic: changed.topic.name.clone(),
+                topic_id: changed.topic.id,
+                partition: *partition,
+            };
+            actions.extend(partition_action(node, which, was, is));
         }
     }
     actions.extend(configured(&delta, after));
@@ -105,41 +104,25 @@ pub fn is_stray(
 
 fn partition_action(
     node: NodeId,
-    topic: Arc<str>,
-    topic_id: TopicId,
-    partition: PartitionId,
+    which: Which,
     was: Option<&Arc<PartitionImage>>,
-    is: &PartitionImage,
+    is: &Arc<PartitionImage>,
 ) -> Option<Action> {
-    let led = was.is_some_and(|was| was.leader == node);
-    if is.leader == node {
-        let same_epoch = was.is_some_and(|was| was.leader_epoch == is.leader_epoch);
-        let isr = is.isr.clone();
-        if !(led && same_epoch) {
-            let leader_epoch = is.leader_epoch;
-            return Some(Action::Lead {
-                topic,
-                topic_id,
-                partition,
-                leader_epoch,
-                isr,
-            });
-        }
-        let changed = was.is_some_and(|was| was.isr != is.isr);
-        return changed.then_some(Action::SetIsr {
-            topic_id,
-            partition,
-            isr,
-        });
+    let held = |partition: &PartitionImage| partition.replicas.contains(&node);
+    let was = was.filter(|was| held(was) || was.leader == node);
+    if !held(is) && is.leader != node {
+        return was.is_some().then_some(Action::Delete(which));
     }
-    let hosted = was.is_some_and(|was| was.replicas.contains(&node));
-    let delete = hosted && !is.replicas.contains(&node);
-    (led || delete).then_some(Action::Stop {
-        topic,
-        topic_id,
-        partition,
-        delete,
-    })
+    let same_epoch =
+        was.is_some_and(|was| (was.leader, was.leader_epoch) == (is.leader, is.leader_epoch));
+    if is.leader != node {
+        return (!same_epoch).then(|| Action::Follow(which, is.clone()));
+    }
+    if !same_epoch {
+        return Some(Action::Lead(which, is.clone()));
+    }
+    let changed = was.is_some_and(|was| was.partition_epoch != is.partition_epoch);
+    changed.then(|| Action::SetReplicas(which, is.clone()))
 }
 
 /// Topics whose effective configuration may have changed: their own did, or the brokers' defaults.

@@ -1,10 +1,12 @@
-use odeon_metadata::{MetadataImage, MetadataRecord};
+use std::sync::Arc;
+
+use odeon_metadata::{MetadataImage, MetadataRecord, PartitionImage};
 use odeon_model::{TopicPartition, Uuid};
 use odeon_schema::metadata::{
     ConfigRecord, PartitionChangeRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
 };
 
-use super::reconcile::{Action, actions, is_stray};
+use super::reconcile::{Action, Which, actions, is_stray};
 
 const NODE: i32 = 1;
 const ID: Uuid = Uuid([7; 16]);
@@ -50,30 +52,26 @@ fn change(leader: i32, isr: &[i32]) -> MetadataRecord {
     })
 }
 
-fn lead(leader_epoch: i32, isr: &[i32]) -> Action {
-    Action::Lead {
+fn which() -> Which {
+    Which {
         topic: "t".into(),
         topic_id: ID,
         partition: 0,
-        leader_epoch,
-        isr: isr.to_vec(),
     }
 }
 
-fn stop(delete: bool) -> Action {
-    Action::Stop {
-        topic: "t".into(),
-        topic_id: ID,
-        partition: 0,
-        delete,
-    }
+fn held(image: &MetadataImage) -> Arc<PartitionImage> {
+    image.partition_by_id(ID, 0).unwrap().clone()
 }
 
 #[test]
-fn a_start_leads_what_the_image_gives_to_this_node() {
-    let image = apply(&empty(), topic(&[1], 1));
-    assert_eq!(actions(NODE, &empty(), &image), [lead(3, &[1])]);
-    assert_eq!(actions(2, &empty(), &image), []);
+fn a_start_leads_and_follows_what_the_image_gives_to_this_node() {
+    let image = apply(&empty(), topic(&[1, 2], 1));
+    let lead = Action::Lead(which(), held(&image));
+    assert_eq!(actions(NODE, &empty(), &image), [lead]);
+    let follow = Action::Follow(which(), held(&image));
+    assert_eq!(actions(2, &empty(), &image), [follow]);
+    assert_eq!(actions(3, &empty(), &image), []);
 }
 
 #[test]
@@ -83,11 +81,16 @@ fn nothing_changes_when_nothing_changed() {
 }
 
 #[test]
-fn a_new_leader_epoch_is_a_new_leader_and_a_lost_one_stops() {
+fn leader_and_follower_change_places_and_a_partition_without_leader_is_followed() {
     let before = apply(&empty(), topic(&[1, 2], 2));
     let after = apply(&before, vec![change(1, &[1])]);
-    assert_eq!(actions(NODE, &before, &after), [lead(4, &[1])]);
-    assert_eq!(actions(2, &before, &after), [stop(false)]);
+    let lead = Action::Lead(which(), held(&after));
+    assert_eq!(actions(NODE, &before, &after), [lead]);
+    let follow = Action::Follow(which(), held(&after));
+    assert_eq!(actions(2, &before, &after), [follow]);
+    let nobody = apply(&after, vec![change(-1, &[1])]);
+    let follow = Action::Follow(which(), held(&nobody));
+    assert_eq!(actions(NODE, &after, &nobody), [follow]);
 }
 
 #[test]
@@ -100,12 +103,24 @@ fn an_isr_that_changes_within_the_epoch_restarts_nothing() {
         ..Default::default()
     });
     let after = apply(&before, vec![isr]);
-    let expected = Action::SetIsr {
-        topic_id: ID,
-        partition: 0,
-        isr: vec![1],
-    };
+    let expected = Action::SetReplicas(which(), held(&after));
     assert_eq!(actions(NODE, &before, &after), [expected]);
+    assert_eq!(actions(2, &before, &after), []);
+}
+
+#[test]
+fn a_replica_that_is_taken_away_is_deleted_and_one_that_is_added_follows() {
+    let before = apply(&empty(), topic(&[1, 2], 1));
+    let moved = MetadataRecord::PartitionChange(PartitionChangeRecord {
+        partition_id: 0,
+        topic_id: ID,
+        replicas: Some(vec![1, 3]),
+        ..Default::default()
+    });
+    let after = apply(&before, vec![moved]);
+    assert_eq!(actions(2, &before, &after), [Action::Delete(which())]);
+    let follow = Action::Follow(which(), held(&after));
+    assert_eq!(actions(3, &before, &after), [follow]);
 }
 
 #[test]
@@ -116,7 +131,7 @@ fn a_deleted_topic_takes_its_files_along_and_its_successor_starts_anew() {
         ..Default::default()
     });
     let after = apply(&before, vec![gone]);
-    assert_eq!(actions(NODE, &before, &after), [stop(true)]);
+    assert_eq!(actions(NODE, &before, &after), [Action::Delete(which())]);
 }
 
 #[test]

@@ -14,6 +14,7 @@
 mod actor;
 mod handle;
 mod message;
+mod replicas;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use odeon_kernel::supervisor::{Backoff, ChildSpec, Restart};
 pub use actor::LeaderArguments;
 pub use handle::LeaderHandle;
 pub use message::{Acks, AppendError, Appended, LeaderStatus, Origin};
+pub use replicas::Report;
 
 /// The child that leads a partition, and the handle to it. It is restarted within its epoch, with
 /// growing pauses, and left alone as failed after a few times: a partition whose disk is broken must

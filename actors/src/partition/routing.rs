@@ -1,11 +1,12 @@
-//! Which partitions this node leads right now.
+//! Which partitions this node leads and follows right now.
 
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use odeon_kernel::Signal;
-use odeon_model::{PartitionId, TopicId};
+use odeon_model::{LeaderEpoch, NodeId, PartitionId, TopicId};
 
+use super::follower::FollowerHandle;
 use super::leader::LeaderHandle;
 use super::view::PartitionView;
 
@@ -18,10 +19,22 @@ pub struct Route {
     pub view: Arc<PartitionView>,
 }
 
-/// The partitions that this node leads. Written by the broker actor, read by everyone.
+/// A partition that this node follows.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// The follower.
+    pub follower: FollowerHandle,
+    /// The leader's node, -1 while there is none.
+    pub leader: NodeId,
+    /// The epoch it follows in.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// The partitions that this node leads and follows. Written by the broker actor, read by everyone.
 #[derive(Debug, Default)]
 pub struct RoutingTable {
     routes: DashMap<(TopicId, PartitionId), Route>,
+    followed: DashMap<(TopicId, PartitionId), Followed>,
     /// Rings when a route is added.
     pub(crate) added: Signal,
 }
@@ -53,6 +66,39 @@ impl RoutingTable {
     /// Whether this node leads nothing.
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
+    }
+
+    /// The follower of a partition, if this node follows it.
+    pub fn follower(&self, topic_id: TopicId, partition: PartitionId) -> Option<Followed> {
+        self.followed
+            .get(&(topic_id, partition))
+            .map(|followed| followed.value().clone())
+    }
+
+    /// All followers here, by topic id and partition.
+    pub fn followers(&self) -> Vec<Followed> {
+        let entries = self.followed.iter();
+        let mut all: Vec<_> = entries
+            .map(|one| (*one.key(), one.value().clone()))
+            .collect();
+        all.sort_by_key(|(key, _)| *key);
+        all.into_iter().map(|(_, followed)| followed).collect()
+    }
+
+    /// The followers of the leaders of a node.
+    pub(crate) fn followers_of(&self, leader: NodeId) -> Vec<FollowerHandle> {
+        let all = self.followers().into_iter();
+        all.filter(|followed| followed.leader == leader)
+            .map(|followed| followed.follower)
+            .collect()
+    }
+
+    pub(crate) fn follow(&self, topic_id: TopicId, partition: PartitionId, followed: Followed) {
+        self.followed.insert((topic_id, partition), followed);
+    }
+
+    pub(crate) fn unfollow(&self, topic_id: TopicId, partition: PartitionId) -> bool {
+        self.followed.remove(&(topic_id, partition)).is_some()
     }
 
     pub(crate) fn insert(&self, route: Route) {

@@ -9,6 +9,7 @@ use odeon_model::config::TopicConfig;
 use odeon_model::{LeaderEpoch, Offset, PartitionId, TopicId};
 use odeon_records::ValidationRules;
 
+use super::replication::subscription::Subscribers;
 use crate::settings::validation_rules;
 
 /// A read-only view on a partition that this node leads, for the length of one leader epoch.
@@ -28,6 +29,10 @@ pub struct PartitionView {
     pub reader: LogReader,
     /// Notified when an offset moved or the view was closed.
     pub signal: Signal,
+    /// The sessions of other nodes that follow this partition.
+    pub(crate) followers: Subscribers,
+    /// Where the leader's epoch begins.
+    epoch_start: AtomicI64,
     high_watermark: AtomicI64,
     closed: AtomicBool,
     rules: RwLock<ValidationRules>,
@@ -49,6 +54,8 @@ impl PartitionView {
             leader_epoch,
             reader,
             signal: Signal::new(),
+            followers: Subscribers::default(),
+            epoch_start: AtomicI64::new(0),
             high_watermark: AtomicI64::new(0),
             closed: AtomicBool::new(false),
             rules: RwLock::new(validation_rules(config)),
@@ -102,12 +109,30 @@ impl PartitionView {
     pub(crate) fn publish_high_watermark(&self, offset: Offset) {
         if self.high_watermark.fetch_max(offset, Ordering::AcqRel) < offset {
             self.signal.notify();
+            self.followers.ring();
         }
+    }
+
+    /// Where this epoch begins in the log. A high watermark below it is an earlier leader's, and
+    /// readers may have seen more than it says.
+    pub fn epoch_start_offset(&self) -> Offset {
+        self.epoch_start.load(Ordering::Acquire)
+    }
+
+    /// Notes where this epoch begins.
+    pub(crate) fn begin_at(&self, offset: Offset) {
+        self.epoch_start.store(offset, Ordering::Release);
+    }
+
+    /// Says that the log end moved, to those who follow it.
+    pub(crate) fn publish_log_end(&self) {
+        self.followers.ring();
     }
 
     /// Ends the view and wakes whoever waits.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.signal.notify();
+        self.followers.ring();
     }
 }

@@ -11,7 +11,7 @@ use odeon_actors::controller::{
 use odeon_actors::coordinators::GroupRouter;
 use odeon_actors::group::GroupConfig;
 use odeon_actors::node::{NodeHandle, NodeParts};
-use odeon_actors::partition::RoutingTable;
+use odeon_actors::partition::{IsrChanger, RoutingTable};
 use odeon_actors::producer_ids::ProducerIds;
 use odeon_actors::quorum_guard::QuorumGuard;
 use odeon_actors::storage::{Storage, StorageArguments};
@@ -269,6 +269,15 @@ fn broker_arguments(
         logs: parts.logs.clone(),
         routing: parts.routing.clone(),
         replicas: replicas.clone(),
+        fetchers: Arc::default(),
+        changer: IsrChanger::new(
+            parts.config.node_id,
+            controller.clone(),
+            parts.image.clone(),
+            parts.clock.clone(),
+        ),
+        leases: Arc::default(),
+        rng: parts.rng.clone(),
         groups: groups.clone(),
         status,
         blocking: parts.blocking,

@@ -7,12 +7,14 @@ use std::time::Duration;
 use odeon_kernel::{Blocking, SharedClock, spawn};
 use odeon_log::{Lease, Log, LogError, LogWriter, Staged};
 use odeon_model::config::{Durability, TopicConfig};
-use odeon_model::{ErrorCode, LeaderEpoch, NodeId, Offset};
+use odeon_model::{ErrorCode, LeaderEpoch, NodeId};
 use odeon_records::{PreparedBatch, TimestampType};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::message::{Acks, AppendError, AppendReply, Appended, LeaderMsg, LeaderStatus, Origin};
-use super::state::{LeaderState, Rules};
+use super::replicas::Replicas;
+use super::state::{Beginning, LeaderState, Rules};
+use crate::partition::isr::IsrChanger;
 use crate::partition::log_error_code;
 use crate::partition::view::PartitionView;
 use crate::settings::log_config;
@@ -28,12 +30,22 @@ pub struct LeaderArguments {
     pub log: Log,
     /// The epoch to lead in.
     pub leader_epoch: LeaderEpoch,
-    /// Counts the starts within the epoch, so that each takes a newer lease.
-    pub incarnations: Arc<AtomicU64>,
+    /// Counts the leases of this node, so that each is newer than those before it.
+    pub leases: Arc<AtomicU64>,
+    /// This node.
+    pub node_id: NodeId,
+    /// All replicas.
+    pub replicas: Vec<NodeId>,
     /// What readers see; it outlives a restart.
     pub view: Arc<PartitionView>,
     /// The in-sync replicas.
     pub isr: Vec<NodeId>,
+    /// The partition epoch that they belong to.
+    pub partition_epoch: i32,
+    /// Whom to ask for another ISR.
+    pub changer: IsrChanger,
+    /// `replica.lag.time.max.ms`.
+    pub lag_max: Duration,
     /// The topic's settings.
     pub config: Arc<TopicConfig>,
     /// `producer.id.expiration.ms`.
@@ -70,8 +82,14 @@ pub(super) struct Leading {
     returns_at: Option<Duration>,
     /// Whether `flush.ms` runs for something that was written.
     flush_arranged: bool,
+    /// Deletions that wait for the replicas.
+    deletions: Vec<deleting::Deletion>,
+    /// Whether the ISR will be looked at.
+    look_arranged: bool,
 }
 
+mod deleting;
+mod insync;
 mod syncing;
 
 #[ractor::async_trait]
@@ -85,7 +103,7 @@ impl Actor for PartitionLeader {
         myself: ActorRef<LeaderMsg>,
         arguments: LeaderArguments,
     ) -> Result<Leading, ActorProcessingErr> {
-        let incarnation = arguments.incarnations.fetch_add(1, Ordering::AcqRel);
+        let incarnation = arguments.leases.fetch_add(1, Ordering::AcqRel);
         let lease = Lease {
             leader_epoch: arguments.leader_epoch,
             incarnation,
@@ -98,16 +116,25 @@ impl Actor for PartitionLeader {
         let mut writer = log.take_lease(lease)?;
         writer.begin_epoch()?;
         let offsets = log.view();
+        arguments.view.begin_at(offsets.log_end());
         if offsets.log_end() < arguments.view.high_watermark() {
             // What readers have seen is gone: only a new epoch may tell them so.
             return Err("the log ends below its published high watermark".into());
         }
-        let decide = LeaderState::new(
+        let replicas = Replicas::new(
+            arguments.node_id,
+            arguments.replicas.clone(),
             arguments.isr.clone(),
-            Rules::from(&*arguments.config),
+            arguments.partition_epoch,
             offsets.log_end(),
-            offsets.recovery_point(),
+            arguments.clock.monotonic(),
         );
+        let begins = Beginning {
+            log_end: offsets.log_end(),
+            flushed: offsets.recovery_point(),
+            high_watermark: offsets.high_watermark(),
+        };
+        let decide = LeaderState::new(replicas, Rules::from(&*arguments.config), begins);
         let mut leading = Leading {
             arguments,
             writer,
@@ -115,9 +142,12 @@ impl Actor for PartitionLeader {
             unwritten: Vec::new(),
             returns_at: None,
             flush_arranged: false,
+            deletions: Vec::new(),
+            look_arranged: false,
         };
         leading.publish();
         leading.sync(&myself);
+        leading.look_at_isr(&myself);
         Ok(leading)
     }
 
@@ -144,7 +174,7 @@ impl Actor for PartitionLeader {
                 before_offset,
                 reply,
             } => {
-                let _ = reply.send(state.delete_records(before_offset));
+                state.delete_records(before_offset, reply);
             }
             LeaderMsg::Configure {
                 config,
@@ -153,9 +183,20 @@ impl Actor for PartitionLeader {
                 state.arguments.producer_id_expiration_ms = producer_id_expiration_ms;
                 state.configure(&myself, config);
             }
-            LeaderMsg::SetIsr(isr) => {
-                state.decide.set_isr(isr);
+            LeaderMsg::SetReplicas {
+                all,
+                isr,
+                partition_epoch,
+            } => {
+                state.decide.set_replicas(all, isr, partition_epoch);
                 state.publish();
+                state.look_at_isr(&myself);
+            }
+            LeaderMsg::Report { follower, report } => state.report(&myself, follower, report),
+            LeaderMsg::Altered(altered) => state.altered(&myself, altered),
+            LeaderMsg::LookAtIsr => {
+                state.look_arranged = false;
+                state.look_at_isr(&myself);
             }
             LeaderMsg::Maintain => state.maintain(&myself)?,
             LeaderMsg::Status(reply) => {
@@ -229,7 +270,9 @@ impl Leading {
                 return self.survivable(error);
             }
         };
-        self.decide.written(written.log_end);
+        let now = self.arguments.clock.monotonic();
+        self.decide.written(written.log_end, now);
+        self.arguments.view.publish_log_end();
         for Unwritten {
             acks,
             appended,
@@ -251,6 +294,7 @@ impl Leading {
         }
         self.sync(myself);
         self.arrange_flush(myself);
+        self.arrange_look(myself);
         Ok(())
     }
 
@@ -281,25 +325,14 @@ impl Leading {
         let high_watermark = self.decide.high_watermark();
         self.arguments.log.view().set_high_watermark(high_watermark);
         self.arguments.view.publish_high_watermark(high_watermark);
+        let is_short = self.decide.is_under_min_isr();
         for Owed { appended, reply } in done {
-            let _ = reply.send(Ok(appended));
+            let outcome = match is_short {
+                true => Err(ErrorCode::NotEnoughReplicasAfterAppend.into()),
+                false => Ok(appended),
+            };
+            let _ = reply.send(outcome);
         }
-    }
-
-    fn delete_records(&mut self, before_offset: Offset) -> Result<Offset, ErrorCode> {
-        let high_watermark = self.decide.high_watermark();
-        let target = if before_offset == -1 {
-            high_watermark
-        } else {
-            before_offset
-        };
-        if target < 0 || target > high_watermark {
-            return Err(ErrorCode::OffsetOutOfRange);
-        }
-        let deleted = self.writer.delete_records(target, high_watermark);
-        let log_start = deleted.map_err(|error| log_error_code(&error))?;
-        self.arguments.view.signal.notify();
-        Ok(log_start)
     }
 
     fn configure(&mut self, myself: &ActorRef<LeaderMsg>, config: Arc<TopicConfig>) {

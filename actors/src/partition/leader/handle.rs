@@ -9,6 +9,7 @@ use odeon_records::PreparedBatch;
 use tokio::sync::oneshot;
 
 use super::message::{Acks, AppendError, Appended, LeaderMsg, LeaderStatus, Origin};
+use super::replicas::Report;
 
 /// A replaceable handle: it reaches whichever incarnation of the leader runs now. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,7 +42,9 @@ impl LeaderHandle {
         receiver
     }
 
-    /// Moves the log start offset to `before_offset`, or to the high watermark for -1.
+    /// Moves the log start offset to `before_offset`, or to the high watermark for -1, and waits until
+    /// all replicas on live brokers have followed. Answers the low watermark. Cancel safe; the log
+    /// start stays moved.
     ///
     /// # Errors
     /// `OFFSET_OUT_OF_RANGE` beyond the high watermark, `NOT_LEADER_OR_FOLLOWER` when no leader runs.
@@ -72,9 +75,18 @@ impl LeaderHandle {
         });
     }
 
-    /// Takes over a changed ISR.
-    pub(crate) fn set_isr(&self, isr: Vec<NodeId>) {
-        let _ = self.slot.cast(LeaderMsg::SetIsr(isr));
+    /// Takes over changed replicas or a changed ISR.
+    pub(crate) fn set_replicas(&self, all: Vec<NodeId>, isr: Vec<NodeId>, partition_epoch: i32) {
+        let _ = self.slot.cast(LeaderMsg::SetReplicas {
+            all,
+            isr,
+            partition_epoch,
+        });
+    }
+
+    /// Says where a follower is.
+    pub(crate) fn report(&self, follower: NodeId, report: Report) {
+        let _ = self.slot.cast(LeaderMsg::Report { follower, report });
     }
 
     async fn ask<R>(&self, message: impl FnOnce(oneshot::Sender<R>) -> LeaderMsg) -> Option<R> {

@@ -9,6 +9,9 @@ use odeon_model::{ErrorCode, NodeId, Offset};
 use odeon_records::PreparedBatch;
 use tokio::sync::oneshot;
 
+use super::replicas::Report;
+use crate::partition::isr::Altered;
+
 /// What a producer waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acks {
@@ -78,7 +81,8 @@ pub struct LeaderStatus {
 /// Where an append's answer goes.
 pub(super) type AppendReply = oneshot::Sender<Result<Appended, AppendError>>;
 
-/// The vocabulary. `Flush`, `SyncTurn`, `Synced` and `FlushDue` are the actor's own.
+/// The vocabulary. `Flush`, `SyncTurn`, `Synced`, `FlushDue`, `Altered` and `LookAtIsr` are the actor's
+/// own.
 #[derive(Debug)]
 pub(super) enum LeaderMsg {
     /// Append one batch.
@@ -114,8 +118,26 @@ pub(super) enum LeaderMsg {
         /// `producer.id.expiration.ms`.
         producer_id_expiration_ms: i64,
     },
-    /// The in-sync replicas changed.
-    SetIsr(Vec<NodeId>),
+    /// The replicas or the in-sync ones changed.
+    SetReplicas {
+        /// All replicas.
+        all: Vec<NodeId>,
+        /// The in-sync replicas.
+        isr: Vec<NodeId>,
+        /// The partition epoch that they belong to.
+        partition_epoch: i32,
+    },
+    /// A follower is somewhere.
+    Report {
+        /// Whose.
+        follower: NodeId,
+        /// Where.
+        report: Report,
+    },
+    /// What became of the ISR that was asked for.
+    Altered(Altered),
+    /// Followers that are behind may have been so for too long, or an alteration failed a while ago.
+    LookAtIsr,
     /// Roll, delete and trim what is due.
     Maintain,
     /// Tell about yourself.

@@ -3,11 +3,13 @@
 //! Pure: no actor, no disk, no clock.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use odeon_model::config::{Durability, TopicConfig};
-use odeon_model::{ErrorCode, NodeId, Offset};
+use odeon_model::{BrokerEpoch, ErrorCode, NodeId, Offset};
 
 use super::message::Acks;
+use super::replicas::{Replicas, Report};
 
 /// A producer that waits until the high watermark passes its batch.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl From<&TopicConfig> for Rules {
 /// A leader's decisions within one epoch.
 #[derive(Debug)]
 pub(super) struct LeaderState<R> {
-    isr: Vec<NodeId>,
+    replicas: Replicas,
     rules: Rules,
     log_end: Offset,
     flushed: Offset,
@@ -51,19 +53,30 @@ pub(super) struct LeaderState<R> {
     sync_running: bool,
 }
 
+/// Where a leader begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    /// The end of its log.
+    pub(super) log_end: Offset,
+    /// What of it is on disk.
+    pub(super) flushed: Offset,
+    /// The high watermark that it knows of; readers may have seen what is below.
+    pub(super) high_watermark: Offset,
+}
+
 impl<R> LeaderState<R> {
-    /// A leader over a log that ends at `log_end` and is synced up to `flushed`.
-    pub(super) fn new(isr: Vec<NodeId>, rules: Rules, log_end: Offset, flushed: Offset) -> Self {
+    /// A leader that begins.
+    pub(super) fn new(replicas: Replicas, rules: Rules, begins: Beginning) -> Self {
         let mut state = Self {
-            isr,
+            replicas,
             rules,
-            log_end,
-            flushed,
-            high_watermark: 0,
+            log_end: begins.log_end,
+            flushed: begins.flushed,
+            high_watermark: begins.high_watermark.min(begins.log_end),
             pending: VecDeque::new(),
             sync_running: false,
         };
-        state.high_watermark = state.replicated_to();
+        state.raise_high_watermark();
         state
     }
 
@@ -79,7 +92,12 @@ impl<R> LeaderState<R> {
 
     /// The in-sync replicas.
     pub(super) fn isr(&self) -> &[NodeId] {
-        &self.isr
+        self.replicas.isr()
+    }
+
+    /// The partition epoch that the ISR belongs to.
+    pub(super) fn partition_epoch(&self) -> i32 {
+        self.replicas.partition_epoch()
     }
 
     /// Takes over changed settings.
@@ -87,26 +105,90 @@ impl<R> LeaderState<R> {
         self.rules = rules;
     }
 
-    /// Takes over a changed ISR.
-    pub(super) fn set_isr(&mut self, isr: Vec<NodeId>) {
-        self.isr = isr;
+    /// Takes over changed replicas or a changed ISR.
+    pub(super) fn set_replicas(
+        &mut self,
+        all: Vec<NodeId>,
+        isr: Vec<NodeId>,
+        partition_epoch: i32,
+    ) {
+        self.replicas.set(all, isr, partition_epoch);
+    }
+
+    /// Takes over the ISR that the controller accepted.
+    pub(super) fn set_isr(&mut self, isr: Vec<NodeId>, partition_epoch: i32) {
+        let all = self.replicas.all().to_vec();
+        self.replicas.set(all, isr, partition_epoch);
+    }
+
+    /// A follower says where it is. False if it is no replica.
+    pub(super) fn report(&mut self, id: NodeId, report: Report, now: Duration) -> bool {
+        let (durability, log_end) = (self.rules.durability, self.log_end);
+        self.replicas.report(id, report, durability, log_end, now)
+    }
+
+    /// The ISR to ask the controller for, if it should be another.
+    pub(super) fn wanted_isr(
+        &mut self,
+        lag_max: Duration,
+        now: Duration,
+        may_join: impl Fn(NodeId, BrokerEpoch) -> bool,
+    ) -> Option<Vec<(NodeId, BrokerEpoch)>> {
+        let (durability, log_end) = (self.rules.durability, self.log_end);
+        let high_watermark = self.high_watermark;
+        let replicas = &mut self.replicas;
+        replicas.wanted_isr(durability, log_end, high_watermark, lag_max, now, may_join)
+    }
+
+    /// What was asked for was refused.
+    pub(super) fn isr_refused(&mut self) {
+        self.replicas.refused();
+    }
+
+    /// What was asked for was accepted.
+    pub(super) fn isr_settled(&mut self) {
+        self.replicas.settled();
+    }
+
+    /// Nobody knows what became of what was asked for.
+    pub(super) fn isr_unknown(&mut self) {
+        self.replicas.unknown();
+    }
+
+    /// Whether a follower in the ISR is behind, so that its lag has to be watched.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.replicas
+            .is_unsettled(self.rules.durability, self.log_end)
+    }
+
+    /// The least log start of all replicas on brokers that live; `own` is the leader's.
+    pub(super) fn low_watermark(&self, own: Offset, is_alive: impl Fn(NodeId) -> bool) -> Offset {
+        self.replicas.low_watermark(own, is_alive)
     }
 
     /// Whether an append may be staged at all.
     pub(super) fn admit(&self, acks: Acks) -> Result<(), ErrorCode> {
-        if acks == Acks::All && self.isr.len() < self.rules.min_insync_replicas {
+        if acks == Acks::All && self.is_under_min_isr() {
             return Err(ErrorCode::NotEnoughReplicas);
         }
         Ok(())
     }
 
-    /// The write up to `log_end` is done.
-    pub(super) fn written(&mut self, log_end: Offset) {
+    /// Whether fewer replicas are in sync than the topic asks for.
+    pub(super) fn is_under_min_isr(&self) -> bool {
+        let wanted = self.replicas.min_insync(self.rules.min_insync_replicas);
+        self.replicas.isr().len() < wanted
+    }
+
+    /// The write up to `log_end` is done, `now`.
+    pub(super) fn written(&mut self, log_end: Offset, now: Duration) {
         assert!(
             log_end >= self.log_end,
             "the log end went back: {} -> {log_end}",
             self.log_end
         );
+        self.replicas
+            .grows(self.log_end, self.rules.durability, now);
         self.log_end = log_end;
     }
 
@@ -157,7 +239,7 @@ impl<R> LeaderState<R> {
 
     /// Moves the high watermark as far as it may go and returns whose wait is over, in order.
     pub(super) fn advance(&mut self) -> impl Iterator<Item = R> + '_ {
-        self.high_watermark = self.high_watermark.max(self.replicated_to());
+        self.raise_high_watermark();
         let high_watermark = self.high_watermark;
         // Duplicates wait for offsets below those before them, so all are looked at: the queue is
         // as long as the requests in flight.
@@ -173,9 +255,20 @@ impl<R> LeaderState<R> {
         self.pending.drain(..).map(|pending| pending.reply)
     }
 
-    /// Where the slowest in-sync replica is, as this topic's durability counts it. Followers join
-    /// this minimum with replication.
-    fn replicated_to(&self) -> Offset {
+    /// Below `min.insync.replicas` the high watermark stands still: who left the ISR since then holds
+    /// all that was acknowledged, and may be elected (KIP-966).
+    fn raise_high_watermark(&mut self) {
+        if self.is_under_min_isr() {
+            return;
+        }
+        let durability = self.rules.durability;
+        if let Some(offset) = self.replicas.replicated_to(self.position(), durability) {
+            self.high_watermark = self.high_watermark.max(offset);
+        }
+    }
+
+    /// Where the leader itself is, as this topic's durability counts it.
+    fn position(&self) -> Offset {
         match self.rules.durability {
             Durability::Fsync => self.flushed,
             Durability::PageCache => {

@@ -1,12 +1,34 @@
+use std::time::Duration;
+
 use odeon_model::ErrorCode;
 use odeon_model::config::Durability;
 use proptest::prelude::*;
 
 use super::message::Acks;
-use super::state::{LeaderState, Rules};
+use super::replicas::{Replicas, Report};
+use super::state::{Beginning, LeaderState, Rules};
 
 fn leader(durability: Durability, log_end: i64, flushed: i64) -> LeaderState<i64> {
-    LeaderState::new(vec![1], rules(1, durability), log_end, flushed)
+    LeaderState::new(
+        replicas(&[1], &[1]),
+        rules(1, durability),
+        begins(log_end, flushed, 0),
+    )
+}
+
+const NOW: Duration = Duration::from_secs(100);
+const LAG: Duration = Duration::from_secs(30);
+
+fn replicas(all: &[i32], isr: &[i32]) -> Replicas {
+    Replicas::new(1, all.to_vec(), isr.to_vec(), 0, 0, NOW)
+}
+
+fn begins(log_end: i64, flushed: i64, high_watermark: i64) -> Beginning {
+    Beginning {
+        log_end,
+        flushed,
+        high_watermark,
+    }
 }
 
 fn rules(min_insync_replicas: usize, durability: Durability) -> Rules {
@@ -24,14 +46,14 @@ fn answered(state: &mut LeaderState<i64>) -> Vec<i64> {
 #[test]
 fn a_durable_write_is_acknowledged_by_its_sync_and_not_before() {
     let mut state = leader(Durability::Fsync, 0, 0);
-    state.written(10);
+    state.written(10, NOW);
     state.wait(9, 9);
     assert!(answered(&mut state).is_empty());
     assert_eq!(state.high_watermark(), 0);
     assert!(state.wants_sync());
     state.sync_started();
     assert!(!state.wants_sync(), "one sync at a time");
-    state.written(20);
+    state.written(20, NOW);
     state.wait(19, 19);
     state.synced(10);
     assert_eq!(answered(&mut state), [9]);
@@ -49,7 +71,7 @@ fn a_durable_write_is_acknowledged_by_its_sync_and_not_before() {
 #[test]
 fn a_page_cache_write_is_acknowledged_at_once_and_asks_for_no_sync() {
     let mut state = leader(Durability::PageCache, 0, 0);
-    state.written(10);
+    state.written(10, NOW);
     state.wait(9, 9);
     assert_eq!(answered(&mut state), [9]);
     assert!(!state.wants_sync());
@@ -62,11 +84,11 @@ fn in_the_page_cache_fewer_than_flush_messages_records_count_before_they_are_on_
         flush_messages: 5,
         ..rules(1, Durability::PageCache)
     });
-    state.written(4);
+    state.written(4, NOW);
     state.wait(3, 3);
     assert_eq!(answered(&mut state), [3]);
     assert!(!state.wants_sync());
-    state.written(6);
+    state.written(6, NOW);
     state.wait(5, 5);
     assert_eq!(answered(&mut state), [0; 0]);
     assert_eq!(state.high_watermark(), 4);
@@ -91,7 +113,7 @@ fn a_restarted_leader_serves_only_what_was_synced() {
 #[test]
 fn a_duplicate_waits_for_its_original_even_behind_later_batches() {
     let mut state = leader(Durability::Fsync, 0, 0);
-    state.written(20);
+    state.written(20, NOW);
     state.wait(19, 19);
     state.wait(9, 9);
     state.sync_started();
@@ -104,11 +126,12 @@ fn a_duplicate_waits_for_its_original_even_behind_later_batches() {
 
 #[test]
 fn too_few_in_sync_replicas_refuse_only_acks_all() {
-    let mut state = LeaderState::<()>::new(vec![1], rules(2, Durability::Fsync), 0, 0);
+    let rule = rules(2, Durability::Fsync);
+    let mut state = LeaderState::<()>::new(replicas(&[1, 2, 3], &[1]), rule, begins(0, 0, 0));
     assert_eq!(state.admit(Acks::All), Err(ErrorCode::NotEnoughReplicas));
     assert_eq!(state.admit(Acks::Leader), Ok(()));
     assert_eq!(state.admit(Acks::None), Ok(()));
-    state.set_isr(vec![1, 2]);
+    state.set_replicas(vec![1, 2, 3], vec![1, 2], 1);
     assert_eq!(state.admit(Acks::All), Ok(()));
     state.configure(rules(3, Durability::Fsync));
     assert_eq!(state.admit(Acks::All), Err(ErrorCode::NotEnoughReplicas));
@@ -117,7 +140,7 @@ fn too_few_in_sync_replicas_refuse_only_acks_all() {
 #[test]
 fn a_topic_that_turns_to_page_cache_releases_those_who_wait() {
     let mut state = leader(Durability::Fsync, 0, 0);
-    state.written(5);
+    state.written(5, NOW);
     state.wait(4, 4);
     assert!(answered(&mut state).is_empty());
     state.configure(rules(1, Durability::PageCache));
@@ -127,7 +150,7 @@ fn a_topic_that_turns_to_page_cache_releases_those_who_wait() {
 #[test]
 fn the_high_watermark_never_goes_back() {
     let mut state = leader(Durability::PageCache, 0, 0);
-    state.written(5);
+    state.written(5, NOW);
     answered(&mut state);
     state.configure(rules(1, Durability::Fsync));
     answered(&mut state);
@@ -137,7 +160,7 @@ fn the_high_watermark_never_goes_back() {
 #[test]
 #[should_panic(expected = "the log end went back")]
 fn a_log_end_that_goes_back_is_a_bug() {
-    leader(Durability::Fsync, 5, 5).written(4);
+    leader(Durability::Fsync, 5, 5).written(4, NOW);
 }
 
 proptest! {
@@ -152,7 +175,7 @@ proptest! {
             match step {
                 0 => {
                     end += size;
-                    state.written(end);
+                    state.written(end, NOW);
                     state.wait(end - 1, end - 1);
                     waiting.push(end - 1);
                 }
@@ -174,4 +197,118 @@ proptest! {
         let expected: Vec<i64> = waiting.into_iter().filter(|last| *last < flushed).collect();
         prop_assert_eq!(released, expected);
     }
+}
+
+fn at(log_end: i64, flushed: i64) -> Report {
+    Report {
+        broker_epoch: 7,
+        log_start: 0,
+        log_end,
+        flushed,
+    }
+}
+
+fn three(durability: Durability, isr: &[i32]) -> LeaderState<i64> {
+    LeaderState::new(
+        replicas(&[1, 2, 3], isr),
+        rules(2, durability),
+        begins(0, 0, 0),
+    )
+}
+
+#[test]
+fn a_durable_write_is_acknowledged_by_the_slowest_in_sync_disk() {
+    let mut state = three(Durability::Fsync, &[1, 2, 3]);
+    state.written(10, NOW);
+    state.wait(9, 9);
+    state.sync_started();
+    state.synced(10);
+    assert!(answered(&mut state).is_empty(), "nobody was heard");
+    assert!(state.report(2, at(10, 10), NOW));
+    assert!(answered(&mut state).is_empty(), "3 was not heard");
+    assert!(state.report(3, at(10, 4), NOW));
+    assert!(answered(&mut state).is_empty());
+    assert_eq!(state.high_watermark(), 4);
+    assert!(state.report(3, at(10, 10), NOW));
+    assert_eq!(answered(&mut state), [9]);
+    assert!(!state.report(4, at(10, 10), NOW), "4 is no replica");
+}
+
+#[test]
+fn a_lagging_follower_is_asked_out_and_holds_the_watermark_until_it_is() {
+    let mut state = three(Durability::PageCache, &[1, 2, 3]);
+    let nobody = |_, _| false;
+    state.report(2, at(0, 0), NOW);
+    state.report(3, at(0, 0), NOW);
+    state.written(10, NOW);
+    state.wait(9, 9);
+    state.report(2, at(10, 10), NOW);
+    assert_eq!(state.wanted_isr(LAG, NOW + LAG, nobody), None);
+    assert!(state.is_unsettled());
+    let late = NOW + LAG + Duration::from_millis(1);
+    assert_eq!(
+        state.wanted_isr(LAG, late, nobody),
+        Some(vec![(1, -1), (2, 7)])
+    );
+    assert!(
+        answered(&mut state).is_empty(),
+        "it may still be in the ISR"
+    );
+    assert_eq!(
+        state.wanted_isr(LAG, late, nobody),
+        None,
+        "one alteration at a time"
+    );
+    state.set_replicas(vec![1, 2, 3], vec![1, 2], 1);
+    assert_eq!(answered(&mut state), [9]);
+}
+
+#[test]
+fn a_follower_joins_once_it_has_what_readers_may_see_and_counts_from_when_it_was_asked_for() {
+    let mut state = three(Durability::PageCache, &[1, 2]);
+    state.written(10, NOW);
+    state.report(2, at(10, 10), NOW);
+    answered(&mut state);
+    state.report(3, at(9, 9), NOW);
+    assert_eq!(state.wanted_isr(LAG, NOW, |_, _| true), None);
+    state.report(3, at(10, 10), NOW);
+    assert_eq!(
+        state.wanted_isr(LAG, NOW, |_, _| false),
+        None,
+        "it is fenced"
+    );
+    let asked = state.wanted_isr(LAG, NOW, |id, epoch| (id, epoch) == (3, 7));
+    assert_eq!(asked, Some(vec![(1, -1), (2, 7), (3, 7)]));
+    state.written(12, NOW);
+    state.report(2, at(12, 12), NOW);
+    answered(&mut state);
+    assert_eq!(state.high_watermark(), 10, "3 may be in the ISR by now");
+    state.isr_refused();
+    answered(&mut state);
+    assert_eq!(state.high_watermark(), 12);
+}
+
+#[test]
+fn the_watermark_stands_still_below_min_insync_replicas() {
+    let mut state = three(Durability::PageCache, &[1, 2, 3]);
+    state.set_replicas(vec![1, 2, 3], vec![1], 1);
+    state.written(10, NOW);
+    answered(&mut state);
+    assert_eq!(state.high_watermark(), 0);
+    assert_eq!(state.admit(Acks::All), Err(ErrorCode::NotEnoughReplicas));
+    state.report(2, at(10, 10), NOW);
+    assert!(state.wanted_isr(LAG, NOW, |_, _| true).is_some());
+    state.set_replicas(vec![1, 2, 3], vec![1, 2], 2);
+    answered(&mut state);
+    assert_eq!(state.high_watermark(), 10);
+}
+
+#[test]
+fn a_new_leader_keeps_the_watermark_it_knew_until_its_followers_are_heard() {
+    let rule = rules(2, Durability::Fsync);
+    let mut state = LeaderState::<i64>::new(replicas(&[1, 2], &[1, 2]), rule, begins(10, 10, 6));
+    assert_eq!(state.high_watermark(), 6);
+    state.report(2, at(8, 8), NOW);
+    answered(&mut state);
+    assert_eq!(state.high_watermark(), 8);
 }

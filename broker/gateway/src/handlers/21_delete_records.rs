@@ -8,7 +8,9 @@
 //! Deviations: none known.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
+use odeon_kernel::clock::timeout;
 use odeon_model::{ErrorCode, Uuid};
 use odeon_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
@@ -22,17 +24,21 @@ use crate::context::RequestContext;
 /// The versions served.
 pub const VERSIONS: RangeInclusive<i16> = 0..=2;
 
-/// Moves log start offsets up.
+/// Moves log start offsets up, on all live replicas.
 pub async fn handle(
     context: &RequestContext,
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
+    let clock = &context.node().clock;
+    let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let deadline = clock.monotonic() + wait;
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             let index = partition.partition_index;
-            let done = delete(context, &topic.name, index, partition.offset).await;
+            let wait = deadline.saturating_sub(clock.monotonic());
+            let done = delete(context, &topic.name, index, partition.offset, wait).await;
             partitions.push(DeleteRecordsPartitionResult {
                 partition_index: index,
                 low_watermark: done.unwrap_or(-1),
@@ -57,6 +63,7 @@ async fn delete(
     name: &str,
     partition: i32,
     offset: i64,
+    wait: Duration,
 ) -> Result<i64, ErrorCode> {
     if !context.allows_topic(Operation::Delete, name) {
         return Err(ErrorCode::TopicAuthorizationFailed);
@@ -74,5 +81,9 @@ async fn delete(
         return Err(ErrorCode::PolicyViolation);
     }
     let route = lookup::route(context, &topic, partition)?;
-    route.leader.delete_records(offset).await
+    let clock = &*context.node().clock;
+    let deleted = route.leader.delete_records(offset);
+    // A replica that lives and does not follow: the records are gone here all the same.
+    let deleted = timeout(clock, wait, deleted).await;
+    deleted.unwrap_or(Err(ErrorCode::RequestTimedOut))
 }

@@ -1,0 +1,343 @@
+//! The effects of a PartitionFollower: appending, cutting, syncing, saying where it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use odeon_kernel::budget::Permit;
+use odeon_kernel::{Blocking, SharedClock, spawn};
+use odeon_log::{Lease, Log, LogError, LogWriter, Origin, SyncDone};
+use odeon_model::LeaderEpoch;
+use odeon_model::config::{Durability, TopicConfig};
+use odeon_records::PreparedBatch;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::handle::FollowerHandle;
+use super::message::FollowerMsg;
+use super::state::{FollowerState, Own, Step};
+use crate::partition::replication::Key;
+use crate::partition::replication::fetcher::FetcherHandle;
+use crate::partition::replication::wire::{Outcome, Part, Position};
+use crate::settings::log_config;
+
+/// How long a follower waits that could not write, or was sent nonsense.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The actor. See [`super`].
+#[derive(Debug)]
+pub(super) struct PartitionFollower;
+
+/// What a follower is started with; the same for each restart within the epoch.
+#[derive(Debug, Clone)]
+pub struct FollowerArguments {
+    /// The partition.
+    pub key: Key,
+    /// Its log.
+    pub log: Log,
+    /// The epoch to follow in.
+    pub leader_epoch: LeaderEpoch,
+    /// Counts the leases of this node, so that each is newer than those before it.
+    pub leases: Arc<AtomicU64>,
+    /// Who fetches for it; `None` while nobody leads.
+    pub fetcher: Option<FetcherHandle>,
+    /// Its own handle, once there is one.
+    pub handle: Option<FollowerHandle>,
+    /// The topic's settings.
+    pub config: Arc<TopicConfig>,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
+    /// Where syncs and cuts run.
+    pub blocking: Blocking,
+    /// Time.
+    pub clock: SharedClock,
+}
+
+/// A running follower.
+#[derive(Debug)]
+pub(super) struct Following {
+    arguments: FollowerArguments,
+    writer: LogWriter,
+    state: FollowerState,
+    is_syncing: bool,
+}
+
+#[ractor::async_trait]
+impl Actor for PartitionFollower {
+    type Msg = FollowerMsg;
+    type State = Following;
+    type Arguments = FollowerArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<FollowerMsg>,
+        arguments: FollowerArguments,
+    ) -> Result<Following, ActorProcessingErr> {
+        let lease = Lease {
+            leader_epoch: arguments.leader_epoch,
+            incarnation: arguments.leases.fetch_add(1, Ordering::AcqRel),
+        };
+        let settings = log_config(&arguments.config, arguments.producer_id_expiration_ms);
+        arguments.log.set_config(settings);
+        let writer = arguments.log.take_lease(lease)?;
+        let mut following = Following {
+            arguments,
+            writer,
+            state: FollowerState::default(),
+            is_syncing: false,
+        };
+        following.sync(&myself)?;
+        following.introduce();
+        Ok(following)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<FollowerMsg>,
+        message: FollowerMsg,
+        following: &mut Following,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            FollowerMsg::Fetched(part) => following.fetched(&myself, *part).await?,
+            FollowerMsg::Report => following.introduce(),
+            FollowerMsg::SyncTurn(slot) => following.run_sync(&myself, slot)?,
+            FollowerMsg::Synced(done) => following.synced(&myself, done)?,
+            FollowerMsg::TryAgain => following.say(),
+            FollowerMsg::Configure {
+                config,
+                producer_id_expiration_ms,
+            } => {
+                let settings = log_config(&config, producer_id_expiration_ms);
+                following.arguments.log.set_config(settings);
+                following.arguments.producer_id_expiration_ms = producer_id_expiration_ms;
+                following.arguments.config = config;
+                following.sync(&myself)?;
+            }
+            FollowerMsg::Maintain => following.maintain(&myself)?,
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<FollowerMsg>,
+        following: &mut Following,
+    ) -> Result<(), ActorProcessingErr> {
+        let arguments = &following.arguments;
+        if let Some(fetcher) = &arguments.fetcher {
+            fetcher.unfollow(arguments.key, arguments.leader_epoch);
+        }
+        Ok(())
+    }
+}
+
+impl Following {
+    fn position(&self) -> Position {
+        let (log, reader) = (&self.arguments.log, self.arguments.log.reader());
+        let view = log.view();
+        let log_end = view.log_end();
+        let last_epoch = match log_end > view.log_start() {
+            true => reader.epoch_at(log_end - 1).unwrap_or(-1),
+            false => -1,
+        };
+        Position {
+            leader_epoch: self.arguments.leader_epoch,
+            log_start: view.log_start(),
+            log_end,
+            flushed: view.flushed(),
+            last_epoch,
+            has_bytes: self.state.has_bytes(),
+        }
+    }
+
+    /// Has itself fetched for.
+    fn introduce(&self) {
+        let arguments = &self.arguments;
+        if let (Some(fetcher), Some(handle)) = (&arguments.fetcher, &arguments.handle) {
+            fetcher.follow(arguments.key, handle.clone(), self.position());
+        }
+    }
+
+    /// Says where it is.
+    fn say(&self) {
+        if let Some(fetcher) = &self.arguments.fetcher {
+            fetcher.moved(self.arguments.key, self.position());
+        }
+    }
+
+    fn say_later(&self, myself: &ActorRef<FollowerMsg>) {
+        let sleep = self.arguments.clock.sleep(RETRY);
+        let myself = myself.clone();
+        spawn(async move {
+            sleep.await;
+            let _ = myself.cast(FollowerMsg::TryAgain);
+        });
+    }
+
+    async fn fetched(
+        &mut self,
+        myself: &ActorRef<FollowerMsg>,
+        part: Part,
+    ) -> Result<(), LogError> {
+        if part.leader_epoch != self.arguments.leader_epoch {
+            return Ok(());
+        }
+        let reader = self.arguments.log.reader();
+        let own = Own {
+            log_end: self.arguments.log.view().log_end(),
+            end_of_epoch: match part.outcome {
+                Outcome::Diverging(epoch, _) => reader.end_offset_for_epoch(epoch),
+                _ => None,
+            },
+        };
+        match self.state.step(&part, own) {
+            Step::Append(batches) if batches.is_empty() => {
+                self.follow_leader(&part)?;
+                if !part.records.is_empty() {
+                    self.say();
+                }
+            }
+            Step::Append(batches) => self.append(myself, batches, &part)?,
+            Step::AskOn => self.say(),
+            Step::Truncate(offset) => self.truncate(offset, own.log_end).await?,
+            Step::StartAt(offset) => self.start_at(offset).await?,
+            Step::Refuse(error) => {
+                let partition = self.arguments.log.partition();
+                tracing::warn!(%partition, %error, "what the leader sent cannot be appended");
+                self.say_later(myself);
+            }
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        myself: &ActorRef<FollowerMsg>,
+        batches: Vec<PreparedBatch>,
+        part: &Part,
+    ) -> Result<(), LogError> {
+        for batch in batches {
+            self.writer.stage(batch, Origin::Replica)?;
+        }
+        if let Err(error) = self.writer.write() {
+            tracing::error!(partition = %self.arguments.log.partition(), %error, "a replica's write failed");
+            if error.takes_dir_offline() || matches!(error, LogError::Fenced { .. }) {
+                return Err(error);
+            }
+            // A full disk: it may have room later.
+            self.say_later(myself);
+            return Ok(());
+        }
+        self.follow_leader(part)?;
+        self.say();
+        self.sync(myself)
+    }
+
+    /// Takes over the leader's high watermark and log start.
+    fn follow_leader(&mut self, part: &Part) -> Result<(), LogError> {
+        let view = self.arguments.log.view();
+        let high_watermark = part.high_watermark.min(view.log_end());
+        view.set_high_watermark(high_watermark);
+        let log_start = part.log_start.min(high_watermark);
+        if log_start > view.log_start() {
+            self.writer.delete_records(log_start, high_watermark)?;
+        }
+        Ok(())
+    }
+
+    async fn truncate(&mut self, offset: i64, log_end: i64) -> Result<(), LogError> {
+        let high_watermark = self.arguments.log.view().high_watermark();
+        tracing::info!(
+            partition = %self.arguments.log.partition(),
+            log_end,
+            offset,
+            high_watermark,
+            "the leader has another history: the log is cut"
+        );
+        let writer = self.writer.clone();
+        let cut = move || {
+            let mut writer = writer;
+            writer.truncate_to(offset)
+        };
+        self.arguments.blocking.run(cut).await?;
+        self.is_syncing = false;
+        self.say();
+        Ok(())
+    }
+
+    async fn start_at(&mut self, offset: i64) -> Result<(), LogError> {
+        tracing::info!(partition = %self.arguments.log.partition(), offset, "the log starts anew");
+        let writer = self.writer.clone();
+        let begin = move || {
+            let mut writer = writer;
+            writer.truncate_fully_and_start_at(offset)
+        };
+        self.arguments.blocking.run(begin).await?;
+        self.is_syncing = false;
+        self.say();
+        Ok(())
+    }
+
+    /// Starts a sync if the topic's settings ask for one and none runs.
+    fn sync(&mut self, myself: &ActorRef<FollowerMsg>) -> Result<(), LogError> {
+        let is_durable = self.arguments.config.durability == Durability::Fsync;
+        if !is_durable || self.is_syncing || !self.writer.needs_sync()? {
+            return Ok(());
+        }
+        self.start_sync(myself)
+    }
+
+    fn start_sync(&mut self, myself: &ActorRef<FollowerMsg>) -> Result<(), LogError> {
+        let slots = self.arguments.log.directory().sync_slots().clone();
+        if let Some(slot) = slots.try_acquire(1) {
+            return self.run_sync(myself, slot);
+        }
+        self.is_syncing = true;
+        let myself = myself.clone();
+        spawn(async move {
+            let slot = slots.acquire(1).await;
+            let _ = myself.cast(FollowerMsg::SyncTurn(slot));
+        });
+        Ok(())
+    }
+
+    fn run_sync(&mut self, myself: &ActorRef<FollowerMsg>, slot: Permit) -> Result<(), LogError> {
+        self.is_syncing = false;
+        let Some(job) = self.writer.sync_job()? else {
+            return Ok(());
+        };
+        self.is_syncing = true;
+        let (blocking, myself) = (self.arguments.blocking, myself.clone());
+        let work = move || {
+            let done = job.run();
+            drop(slot);
+            done
+        };
+        spawn(async move {
+            let done = blocking.run(work).await;
+            let _ = myself.cast(FollowerMsg::Synced(done));
+        });
+        Ok(())
+    }
+
+    fn synced(&mut self, myself: &ActorRef<FollowerMsg>, done: SyncDone) -> Result<(), LogError> {
+        self.is_syncing = false;
+        self.writer.complete_sync(done)?;
+        self.say();
+        self.sync(myself)
+    }
+
+    fn maintain(&mut self, myself: &ActorRef<FollowerMsg>) -> Result<(), LogError> {
+        let clock = self.arguments.clock.clone();
+        let (now_ms, now) = (clock.now_ms(), clock.monotonic());
+        let high_watermark = self.arguments.log.view().high_watermark();
+        self.writer.expire_producers(now_ms)?;
+        self.writer.apply_retention(now_ms, now, high_watermark)?;
+        self.writer.run_deletions(now)?;
+        self.writer.trim()?;
+        let is_lazy = self.arguments.config.durability == Durability::PageCache;
+        if is_lazy && !self.is_syncing && self.writer.needs_sync()? {
+            self.start_sync(myself)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! What others hold of a PartitionFollower.
+
+use std::sync::Arc;
+
+use odeon_kernel::Slot;
+use odeon_model::config::TopicConfig;
+
+use super::message::FollowerMsg;
+use crate::partition::replication::wire::Part;
+
+/// A replaceable handle: it reaches whichever incarnation of the follower runs now. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FollowerHandle {
+    slot: Slot<FollowerMsg>,
+}
+
+impl FollowerHandle {
+    pub(super) fn new(slot: Slot<FollowerMsg>) -> Self {
+        Self { slot }
+    }
+
+    /// Hands over what was fetched; false when no follower runs.
+    pub(crate) fn fetched(&self, part: Part) -> bool {
+        let part = Box::new(part);
+        self.slot.cast(FollowerMsg::Fetched(part)).is_ok()
+    }
+
+    /// Asks it to say to its fetcher where it is.
+    pub(crate) fn report(&self) {
+        let _ = self.slot.cast(FollowerMsg::Report);
+    }
+
+    /// Takes over changed settings.
+    pub(crate) fn configure(&self, config: Arc<TopicConfig>, producer_id_expiration_ms: i64) {
+        let _ = self.slot.cast(FollowerMsg::Configure {
+            config,
+            producer_id_expiration_ms,
+        });
+    }
+
+    /// Rolls, deletes and trims what is due.
+    pub(crate) fn maintain(&self) {
+        let _ = self.slot.cast(FollowerMsg::Maintain);
+    }
+}

@@ -1,0 +1,102 @@
+//! Who is in sync: reports come in, the ISR is looked at, the controller is asked.
+
+use std::time::Duration;
+
+use odeon_kernel::spawn;
+use odeon_model::{ErrorCode, NodeId};
+use ractor::ActorRef;
+
+use super::{LeaderMsg, Leading};
+use crate::controller::PartitionAlteration;
+use crate::partition::isr::Altered;
+use crate::partition::leader::replicas::Report;
+
+/// How long an alteration that failed waits for the next attempt.
+const RETRY: Duration = Duration::from_millis(100);
+
+impl Leading {
+    pub(super) fn report(
+        &mut self,
+        myself: &ActorRef<LeaderMsg>,
+        follower: NodeId,
+        report: Report,
+    ) {
+        let now = self.arguments.clock.monotonic();
+        if self.decide.report(follower, report, now) {
+            self.publish();
+            self.answer_deletions();
+            self.look_at_isr(myself);
+        }
+    }
+
+    /// Asks for another ISR if this one is not right.
+    pub(super) fn look_at_isr(&mut self, myself: &ActorRef<LeaderMsg>) {
+        let arguments = &self.arguments;
+        let now = arguments.clock.monotonic();
+        let changer = &arguments.changer;
+        let may_join = |id, epoch| changer.may_join(id, epoch);
+        if let Some(new_isr) = self.decide.wanted_isr(arguments.lag_max, now, may_join) {
+            tracing::info!(
+                topic = &*arguments.view.topic,
+                partition = arguments.view.partition,
+                isr = ?self.decide.isr(),
+                wanted = ?new_isr,
+                "asks for another ISR"
+            );
+            let alteration = PartitionAlteration {
+                topic_id: arguments.view.topic_id,
+                partition: arguments.view.partition,
+                leader_epoch: arguments.leader_epoch,
+                partition_epoch: self.decide.partition_epoch(),
+                new_isr,
+                recovering: false,
+            };
+            let myself = myself.clone();
+            changer.alter(alteration, move |altered| {
+                let _ = myself.cast(LeaderMsg::Altered(altered));
+            });
+        }
+        self.arrange_look(myself);
+    }
+
+    pub(super) fn altered(&mut self, myself: &ActorRef<LeaderMsg>, altered: Altered) {
+        match altered {
+            Ok(partition) => {
+                self.decide.isr_settled();
+                self.decide
+                    .set_isr(partition.isr, partition.partition_epoch);
+                self.publish();
+                self.look_at_isr(myself);
+            }
+            // It may have happened, now or by an earlier request: the metadata will tell. Until then
+            // both ISRs count.
+            Err(ErrorCode::RequestTimedOut | ErrorCode::InvalidUpdateVersion) => {
+                self.decide.isr_unknown();
+                self.look_later(myself, RETRY);
+            }
+            Err(code) => {
+                tracing::debug!(?code, "the ISR stays as it is");
+                self.decide.isr_refused();
+                self.look_later(myself, RETRY);
+            }
+        }
+    }
+
+    /// Comes back as long as a follower is behind, unless that is arranged.
+    pub(super) fn arrange_look(&mut self, myself: &ActorRef<LeaderMsg>) {
+        if !self.look_arranged && self.decide.is_unsettled() {
+            let wait = (self.arguments.lag_max / 2).max(Duration::from_millis(10));
+            self.look_later(myself, wait);
+        }
+    }
+
+    fn look_later(&mut self, myself: &ActorRef<LeaderMsg>, wait: Duration) {
+        self.look_arranged = true;
+        let sleep = self.arguments.clock.sleep(wait);
+        let myself = myself.clone();
+        spawn(async move {
+            sleep.await;
+            let _ = myself.cast(LeaderMsg::LookAtIsr);
+        });
+    }
+}

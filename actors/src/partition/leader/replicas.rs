@@ -1,0 +1,267 @@
+//! How far each replica is, who is in sync, and what ISR the leader wants.
+//!
+//! Pure. Kafka: `Partition`, `Replica`.
+//!
+//! ```text
+//! joins the ISR    its position has reached the high watermark and the start of this epoch
+//! leaves the ISR   it was not at the log end for replica.lag.time.max.ms
+//! ```
+//!
+//! A replica's position is what it has on disk in durable mode, else what it has written. An
+//! alteration that was asked for and not answered counts for the larger of both ISRs: the high
+//! watermark waits for everyone who may be in it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use odeon_model::config::Durability;
+use odeon_model::{BrokerEpoch, NodeId, Offset};
+
+/// What a follower says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// The epoch of its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// Its first offset.
+    pub log_start: Offset,
+    /// One past the last record it has written.
+    pub log_end: Offset,
+    /// One past the last record it has on disk.
+    pub flushed: Offset,
+}
+
+/// A follower as the leader knows it, in this epoch.
+#[derive(Debug, Clone, Copy)]
+struct Follower {
+    report: Report,
+    /// When it last had everything the leader had.
+    caught_up_at: Duration,
+    /// The log end at its last report, and when that came.
+    last_report: (Offset, Duration),
+}
+
+/// The replicas of a partition, from its leader's side.
+#[derive(Debug)]
+pub(super) struct Replicas {
+    own: NodeId,
+    all: Vec<NodeId>,
+    isr: Vec<NodeId>,
+    partition_epoch: i32,
+    /// Everybody in an ISR that was asked for, until it is known what became of it.
+    asked: Vec<NodeId>,
+    /// An alteration is on its way.
+    is_asking: bool,
+    /// An alteration ended without an answer: it may still happen.
+    is_unknown: bool,
+    followers: BTreeMap<NodeId, Follower>,
+    /// Where this leader's epoch begins.
+    epoch_start: Offset,
+    /// From when a follower that was never heard counts as silent.
+    since: Duration,
+}
+
+impl Replicas {
+    pub(super) fn new(
+        own: NodeId,
+        all: Vec<NodeId>,
+        isr: Vec<NodeId>,
+        partition_epoch: i32,
+        epoch_start: Offset,
+        since: Duration,
+    ) -> Self {
+        Self {
+            own,
+            all,
+            isr,
+            partition_epoch,
+            asked: Vec::new(),
+            is_asking: false,
+            is_unknown: false,
+            followers: BTreeMap::new(),
+            epoch_start,
+            since,
+        }
+    }
+
+    pub(super) fn all(&self) -> &[NodeId] {
+        &self.all
+    }
+
+    pub(super) fn isr(&self) -> &[NodeId] {
+        &self.isr
+    }
+
+    pub(super) fn partition_epoch(&self) -> i32 {
+        self.partition_epoch
+    }
+
+    /// `min.insync.replicas`, as far as there are replicas at all.
+    pub(super) fn min_insync(&self, configured: usize) -> usize {
+        configured.min(self.all.len())
+    }
+
+    /// Takes over what the metadata says, unless something newer is known.
+    pub(super) fn set(&mut self, all: Vec<NodeId>, isr: Vec<NodeId>, partition_epoch: i32) {
+        if partition_epoch < self.partition_epoch {
+            return;
+        }
+        if partition_epoch > self.partition_epoch {
+            self.settled();
+        }
+        self.followers.retain(|id, _| all.contains(id));
+        (self.all, self.isr, self.partition_epoch) = (all, isr, partition_epoch);
+    }
+
+    /// Notes where a follower is. False for one that is no replica.
+    pub(super) fn report(
+        &mut self,
+        id: NodeId,
+        report: Report,
+        durability: Durability,
+        log_end: Offset,
+        now: Duration,
+    ) -> bool {
+        if id == self.own || !self.all.contains(&id) {
+            return false;
+        }
+        let position = position(&report, durability);
+        let before = self.followers.get(&id);
+        let mut caught_up_at = before.map_or(self.since, |known| known.caught_up_at);
+        if position >= log_end {
+            caught_up_at = now;
+        } else if let Some(known) = before
+            && position >= known.last_report.0
+        {
+            caught_up_at = caught_up_at.max(known.last_report.1);
+        }
+        let follower = Follower {
+            report,
+            caught_up_at,
+            last_report: (log_end, now),
+        };
+        self.followers.insert(id, follower);
+        true
+    }
+
+    /// The leader's log end moves from `before`: until now, those who were there had everything.
+    pub(super) fn grows(&mut self, before: Offset, durability: Durability, now: Duration) {
+        for follower in self.followers.values_mut() {
+            if position(&follower.report, durability) >= before {
+                follower.caught_up_at = now;
+            }
+        }
+    }
+
+    /// Where the slowest replica is that is, or may be, in sync; `own` is the leader's position.
+    /// `None` while one of them was not heard in this epoch.
+    pub(super) fn replicated_to(&self, own: Offset, durability: Durability) -> Option<Offset> {
+        let others = self
+            .isr
+            .iter()
+            .chain(&self.asked)
+            .filter(|id| **id != self.own);
+        let mut slowest = own;
+        for id in others {
+            let follower = self.followers.get(id)?;
+            slowest = slowest.min(position(&follower.report, durability));
+        }
+        Some(slowest)
+    }
+
+    /// The least log start of all replicas on brokers that live; `own` is the leader's.
+    pub(super) fn low_watermark(&self, own: Offset, is_alive: impl Fn(NodeId) -> bool) -> Offset {
+        let others = self.all.iter().filter(|id| **id != self.own);
+        let starts = others.filter(|id| is_alive(**id)).map(|id| {
+            let follower = self.followers.get(id);
+            follower.map_or(0, |known| known.report.log_start)
+        });
+        starts.fold(own, Offset::min)
+    }
+
+    /// The ISR to ask for, with the epochs of its members, if it is another than there is.
+    /// `may_join` says whether a broker is alive under an epoch.
+    pub(super) fn wanted_isr(
+        &mut self,
+        durability: Durability,
+        log_end: Offset,
+        high_watermark: Offset,
+        lag_max: Duration,
+        now: Duration,
+        may_join: impl Fn(NodeId, BrokerEpoch) -> bool,
+    ) -> Option<Vec<(NodeId, BrokerEpoch)>> {
+        if self.is_asking {
+            return None;
+        }
+        let in_sync = |id: &NodeId| {
+            let is_member = self.isr.contains(id);
+            let Some(follower) = self.followers.get(id) else {
+                return is_member && now.saturating_sub(self.since) <= lag_max;
+            };
+            let position = position(&follower.report, durability);
+            if is_member {
+                position >= log_end || now.saturating_sub(follower.caught_up_at) <= lag_max
+            } else {
+                position >= high_watermark
+                    && position >= self.epoch_start
+                    && may_join(*id, follower.report.broker_epoch)
+            }
+        };
+        let wanted: Vec<NodeId> = self
+            .all
+            .iter()
+            .copied()
+            .filter(|id| *id == self.own || in_sync(id))
+            .collect();
+        let is_same =
+            wanted.len() == self.isr.len() && wanted.iter().all(|id| self.isr.contains(id));
+        if is_same {
+            return None;
+        }
+        self.asked.extend(&wanted);
+        self.is_asking = true;
+        let epoch = |id: &NodeId| {
+            let follower = self.followers.get(id);
+            follower.map_or(-1, |follower| follower.report.broker_epoch)
+        };
+        Some(wanted.iter().map(|id| (*id, epoch(id))).collect())
+    }
+
+    /// The controller accepted what was asked for.
+    pub(super) fn settled(&mut self) {
+        self.asked.clear();
+        (self.is_asking, self.is_unknown) = (false, false);
+    }
+
+    /// The controller refused what was asked for: nothing of it happened. An earlier alteration that
+    /// was never answered may still.
+    pub(super) fn refused(&mut self) {
+        self.is_asking = false;
+        if !self.is_unknown {
+            self.asked.clear();
+        }
+    }
+
+    /// Nobody knows what became of what was asked for. It counts, and others may be asked for.
+    pub(super) fn unknown(&mut self) {
+        (self.is_asking, self.is_unknown) = (false, true);
+    }
+
+    /// Whether a member of the ISR is behind: time will tell.
+    pub(super) fn is_unsettled(&self, durability: Durability, log_end: Offset) -> bool {
+        let lags = |id: &NodeId| {
+            *id != self.own
+                && self
+                    .followers
+                    .get(id)
+                    .is_none_or(|known| position(&known.report, durability) < log_end)
+        };
+        self.isr.iter().any(lags)
+    }
+}
+
+fn position(report: &Report, durability: Durability) -> Offset {
+    match durability {
+        Durability::Fsync => report.flushed,
+        Durability::PageCache => report.log_end,
+    }
+}

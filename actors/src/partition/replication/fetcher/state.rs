@@ -1,0 +1,175 @@
+//! What a fetcher has to say and when. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use odeon_model::{BrokerEpoch, LeaderEpoch};
+
+use crate::partition::replication::Key;
+use crate::partition::replication::wire::{Change, MAX_CHANGES, Position, Progress};
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(super) enum Send {
+    /// A fetch that waits for records.
+    Fetch(Progress),
+    /// Positions, beside a fetch that waits.
+    Progress(Progress),
+}
+
+/// A fetcher's side of the session.
+#[derive(Debug)]
+pub(super) struct FetcherState<H> {
+    session: u64,
+    begins: bool,
+    broker_epoch: BrokerEpoch,
+    followed: BTreeMap<Key, (H, Position)>,
+    /// Positions that the leaders' node has not been told.
+    changed: BTreeSet<Key>,
+    forgotten: Vec<Key>,
+    is_fetching: bool,
+    is_reporting: bool,
+    /// Who was handed something and has not said how far it got.
+    awaited: BTreeSet<Key>,
+}
+
+impl<H> FetcherState<H> {
+    pub(super) fn new(session: u64) -> Self {
+        Self {
+            session,
+            begins: true,
+            broker_epoch: -1,
+            followed: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            forgotten: Vec::new(),
+            is_fetching: false,
+            is_reporting: false,
+            awaited: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Begins a session in which everything is said again. Answers to the older one are for nobody.
+    pub(super) fn begin(&mut self, session: u64) {
+        self.session = session;
+        self.begins = true;
+        self.changed = self.followed.keys().copied().collect();
+        self.forgotten.clear();
+        (self.is_fetching, self.is_reporting) = (false, false);
+    }
+
+    /// Registered anew, this node has to say so with every position. True if it has.
+    pub(super) fn is_new_epoch(&mut self, broker_epoch: BrokerEpoch) -> bool {
+        let is_new = self.broker_epoch != broker_epoch;
+        self.broker_epoch = broker_epoch;
+        is_new
+    }
+
+    pub(super) fn follow(&mut self, key: Key, follower: H, at: Position) {
+        let newer = self.followed.get(&key).map(|(_, known)| known.leader_epoch);
+        if newer.is_some_and(|epoch| epoch > at.leader_epoch) {
+            return;
+        }
+        self.followed.insert(key, (follower, at));
+        self.changed.insert(key);
+        self.awaited.remove(&key);
+    }
+
+    /// True if nobody is awaited any more.
+    pub(super) fn moved(&mut self, key: Key, at: Position) -> bool {
+        if let Some((_, known)) = self.followed.get_mut(&key)
+            && known.leader_epoch == at.leader_epoch
+        {
+            *known = at;
+            self.changed.insert(key);
+            self.awaited.remove(&key);
+        }
+        self.awaited.is_empty()
+    }
+
+    pub(super) fn unfollow(&mut self, key: Key, leader_epoch: LeaderEpoch) {
+        let known = self.followed.get(&key).map(|(_, at)| at.leader_epoch);
+        if known == Some(leader_epoch) {
+            self.followed.remove(&key);
+            self.changed.remove(&key);
+            self.awaited.remove(&key);
+            self.forgotten.push(key);
+        }
+    }
+
+    /// The follower of a partition in an epoch.
+    pub(super) fn follower(&self, key: Key, leader_epoch: LeaderEpoch) -> Option<&H> {
+        let (follower, at) = self.followed.get(&key)?;
+        (at.leader_epoch == leader_epoch).then_some(follower)
+    }
+
+    /// The answer of a fetch is here.
+    pub(super) fn fetched(&mut self) {
+        self.is_fetching = false;
+    }
+
+    pub(super) fn reported(&mut self) {
+        self.is_reporting = false;
+    }
+
+    /// A follower was handed something that it answers with its position.
+    pub(super) fn awaits(&mut self, key: Key) {
+        self.awaited.insert(key);
+    }
+
+    pub(super) fn is_awaiting(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
+    /// Waits no longer for those that are slow: they say it when they are done.
+    pub(super) fn lose_patience(&mut self) {
+        self.awaited.clear();
+    }
+
+    /// A partition is to be asked for again.
+    pub(super) fn again(&mut self, key: Key) {
+        if self.followed.contains_key(&key) {
+            self.changed.insert(key);
+        }
+    }
+
+    /// What to send now, if anything.
+    pub(super) fn next(&mut self) -> Option<Send> {
+        if !self.is_fetching && self.awaited.is_empty() && !self.followed.is_empty() {
+            self.is_fetching = true;
+            return Some(Send::Fetch(self.progress()));
+        }
+        let has_news = !self.changed.is_empty() || !self.forgotten.is_empty();
+        if self.is_fetching && !self.is_reporting && has_news && !self.begins {
+            self.is_reporting = true;
+            return Some(Send::Progress(self.progress()));
+        }
+        None
+    }
+
+    fn progress(&mut self) -> Progress {
+        let keys: Vec<Key> = self.changed.iter().copied().take(MAX_CHANGES).collect();
+        let mut changes = Vec::with_capacity(keys.len());
+        for key in keys {
+            self.changed.remove(&key);
+            if let Some((_, at)) = self.followed.get(&key) {
+                let (topic_id, partition) = key;
+                changes.push(Change {
+                    topic_id,
+                    partition,
+                    at: *at,
+                });
+            }
+        }
+        let few = self.forgotten.len().min(MAX_CHANGES);
+        Progress {
+            session: self.session,
+            begins: std::mem::take(&mut self.begins),
+            broker_epoch: self.broker_epoch,
+            changes,
+            forgotten: self.forgotten.drain(..few).collect(),
+        }
+    }
+}

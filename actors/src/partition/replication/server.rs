@@ -1,0 +1,375 @@
+//! ReplicaServer: what the leaders of this node have for the followers of others.
+//!
+//! Not an actor: like a client's fetch it reads views and logs. Positions go to the leaders as
+//! messages.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use odeon_kernel::{Blocking, SharedClock, Waiter};
+use odeon_log::LogError;
+use odeon_mesh::{Mesh, decode, handler};
+use odeon_model::NodeId;
+
+use super::Key;
+use super::session::{Follower, Leader, Next};
+use super::subscription::{Queue, Subscription};
+use super::wire::{
+    Answer, Change, FETCH, Fetch, MAX_HEAD_BYTES, MAX_PARTS, Outcome, PROGRESS, Part, Progress,
+    REPLY_BYTES,
+};
+use crate::partition::leader::Report;
+use crate::partition::view::PartitionView;
+use crate::partition::{Route, RoutingTable};
+
+/// The longest that a fetch waits, whatever it asks for.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Serves the followers of other nodes. Clones are the same server.
+#[derive(Debug, Clone)]
+pub struct ReplicaServer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    routing: Arc<RoutingTable>,
+    clock: SharedClock,
+    blocking: Blocking,
+    sessions: Mutex<HashMap<NodeId, Arc<Session>>>,
+}
+
+/// The followers of one node, for the life of its fetcher.
+#[derive(Debug)]
+struct Session {
+    id: u64,
+    node: NodeId,
+    queue: Arc<Queue>,
+    entries: Mutex<BTreeMap<Key, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    follower: Follower,
+    view: Option<Arc<PartitionView>>,
+    subscription: Arc<Subscription>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(view) = &self.view {
+            view.followers.remove(&self.subscription);
+        }
+    }
+}
+
+impl ReplicaServer {
+    /// A server without sessions.
+    pub fn new(routing: Arc<RoutingTable>, clock: SharedClock, blocking: Blocking) -> Self {
+        let sessions = Mutex::default();
+        let inner = Inner {
+            routing,
+            clock,
+            blocking,
+            sessions,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Answers requests that come over the mesh, in place of an earlier server.
+    pub fn serve(&self, mesh: &dyn Mesh) {
+        let server = self.clone();
+        mesh.register(
+            FETCH,
+            handler(move |from, request: Bytes| {
+                let server = server.clone();
+                async move {
+                    let fetch: Fetch = parse(&request)?;
+                    let answer = server.fetch(from, fetch).await;
+                    answer.to_bytes().map_err(|error| error.to_string())
+                }
+            }),
+        );
+        let server = self.clone();
+        mesh.register(
+            PROGRESS,
+            handler(move |from, request: Bytes| {
+                let server = server.clone();
+                async move {
+                    let progress: Progress = parse(&request)?;
+                    server.progress(from, progress);
+                    Ok(Bytes::new())
+                }
+            }),
+        );
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<NodeId, Arc<Session>>> {
+        let sessions = self.inner.sessions.lock();
+        sessions.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session of a node, begun if the request begins one.
+    fn session(&self, node: NodeId, progress: &Progress) -> Option<Arc<Session>> {
+        let mut sessions = self.sessions();
+        let known = sessions
+            .get(&node)
+            .filter(|known| known.id == progress.session);
+        if known.is_some() || !progress.begins {
+            return known.cloned();
+        }
+        let session = Arc::new(Session {
+            id: progress.session,
+            node,
+            queue: Arc::default(),
+            entries: Mutex::default(),
+        });
+        if let Some(older) = sessions.insert(node, session.clone()) {
+            older.end();
+        }
+        Some(session)
+    }
+
+    /// Takes positions; what cannot be taken is answered by the fetch that waits.
+    fn progress(&self, from: NodeId, progress: Progress) {
+        if let Some(session) = self.session(from, &progress) {
+            self.take(&session, progress);
+        }
+    }
+
+    fn take(&self, session: &Arc<Session>, progress: Progress) {
+        let mut entries = session.entries();
+        for key in &progress.forgotten {
+            entries.remove(key);
+        }
+        for change in progress.changes {
+            let route = self.inner.routing.get(change.topic_id, change.partition);
+            session.place(&mut entries, change, route, progress.broker_epoch);
+        }
+    }
+
+    /// Waits until there is something for a follower of `from`, or the time is over.
+    async fn fetch(&self, from: NodeId, fetch: Fetch) -> Answer {
+        let unknown = Answer {
+            known: false,
+            parts: Vec::new(),
+        };
+        let Some(session) = self.session(from, &fetch.progress) else {
+            return unknown;
+        };
+        self.take(&session, fetch.progress);
+        let wait = Duration::from_millis(fetch.max_wait_ms.into()).min(MAX_WAIT);
+        let mut deadline = self.inner.clock.sleep(wait);
+        let mut waiter = Waiter::new();
+        waiter.register(&session.queue.signal);
+        loop {
+            if session.queue.is_closed() {
+                return unknown;
+            }
+            let parts = self.collect(&session).await;
+            if !parts.is_empty() {
+                return Answer { known: true, parts };
+            }
+            tokio::select! {
+                biased;
+                () = waiter.wait() => {}
+                () = &mut deadline => return Answer { known: true, parts: Vec::new() },
+            }
+        }
+    }
+
+    /// What there is for the followers whose partitions rang, as much as fits.
+    async fn collect(&self, session: &Session) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut left = REPLY_BYTES;
+        // What rings meanwhile is for the next answer.
+        for _ in 0..session.queue.len() {
+            if left == 0 || parts.len() == MAX_PARTS {
+                break;
+            }
+            let Some(key) = session.queue.next() else {
+                break;
+            };
+            if let Some(part) = self.part(session, key, left, parts.is_empty()).await {
+                left = left.saturating_sub(part.records.len());
+                parts.push(part);
+            }
+        }
+        parts
+    }
+
+    /// A partition's part of the answer; `None` if there is nothing to tell, or no room for it.
+    async fn part(&self, session: &Session, key: Key, left: usize, first: bool) -> Option<Part> {
+        let (view, follower, next, leader) = session.look(key)?;
+        let view = view.as_deref();
+        let mut part = Part {
+            key,
+            leader_epoch: follower.at.leader_epoch,
+            outcome: Outcome::Records,
+            high_watermark: leader.high_watermark,
+            log_start: leader.log_start,
+            records: Bytes::new(),
+            is_piece: false,
+        };
+        match next {
+            Next::Nothing => return None,
+            Next::Tell(outcome) => part.outcome = outcome,
+            Next::Send => match self.read(view?, &follower, left, first).await {
+                Ok(None) => {
+                    session.ring(key);
+                    return None;
+                }
+                Ok(Some((records, is_piece))) => {
+                    (part.records, part.is_piece) = (records, is_piece)
+                }
+                Err(error) => {
+                    tracing::warn!(partition = ?key, %error, "a follower cannot be served");
+                    part.outcome = Outcome::Failed;
+                }
+            },
+        }
+        session.told(&part);
+        Some(part)
+    }
+
+    /// Records from the follower's log end on: whole batches, or a piece of one that is larger than
+    /// an answer. `None` if the first batch does not fit behind what is in the answer already.
+    async fn read(
+        &self,
+        view: &PartitionView,
+        follower: &Follower,
+        left: usize,
+        first: bool,
+    ) -> Result<Option<(Bytes, bool)>, LogError> {
+        let (from, bound) = (follower.at.log_end, view.log_end_offset());
+        let mut read = view.reader.read_cached(from, left, bound, first)?;
+        if read.is_none() {
+            let reader = view.reader.clone();
+            let cold = move || reader.read(from, left, bound, first);
+            read = Some(self.inner.blocking.run(cold).await?);
+        }
+        let records = read.unwrap_or_default().records;
+        let has = follower.at.has_bytes as usize;
+        if records.len() <= REPLY_BYTES && has == 0 {
+            return Ok((!records.is_empty()).then_some((records, false)));
+        }
+        let rest = records.slice(has.min(records.len())..);
+        let is_piece = rest.len() > REPLY_BYTES;
+        let piece = rest.slice(..rest.len().min(REPLY_BYTES));
+        Ok(Some((piece, is_piece)))
+    }
+}
+
+impl Session {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self) {
+        self.queue.close();
+        self.entries().clear();
+    }
+
+    /// Notes where a follower is, tells its leader, and looks at it soon.
+    fn place(
+        &self,
+        entries: &mut BTreeMap<Key, Entry>,
+        change: Change,
+        route: Option<Route>,
+        broker_epoch: i64,
+    ) {
+        let (key, at) = (change.key(), change.at);
+        let route = route.filter(|route| route.view.leader_epoch == at.leader_epoch);
+        let view = route.as_ref().map(|route| route.view.clone());
+        let is_same = entries.get(&key).is_some_and(|entry| {
+            let same = |a: &Arc<PartitionView>, b: &Arc<PartitionView>| Arc::ptr_eq(a, b);
+            matches!((&entry.view, &view), (Some(a), Some(b)) if same(a, b))
+        });
+        if !is_same {
+            let subscription = Subscription::new(key, self.queue.clone());
+            if let Some(view) = &view {
+                view.followers.add(subscription.clone());
+            }
+            let follower = Follower::new(at);
+            let entry = Entry {
+                follower,
+                view,
+                subscription,
+            };
+            entries.insert(key, entry);
+        }
+        let Some(entry) = entries.get_mut(&key) else {
+            return;
+        };
+        entry.follower.at = at;
+        entry.follower.is_busy = false;
+        entry.subscription.ring();
+        if let Some(route) = route {
+            let report = Report {
+                broker_epoch,
+                log_start: at.log_start,
+                log_end: at.log_end,
+                flushed: at.flushed,
+            };
+            route.leader.report(self.node, report);
+        }
+    }
+
+    /// A follower and its leader as they are now, and what is to be done.
+    fn look(&self, key: Key) -> Option<(Option<Arc<PartitionView>>, Follower, Next, Leader)> {
+        let entries = self.entries();
+        let entry = entries.get(&key)?;
+        let follower = entry.follower;
+        let view = entry.view.as_ref().filter(|view| !view.is_closed());
+        let leader = view.map_or(
+            Leader {
+                leader_epoch: -1,
+                log_start: -1,
+                log_end: -1,
+                high_watermark: -1,
+                end_of_last_epoch: None,
+            },
+            |view| Leader {
+                leader_epoch: view.leader_epoch,
+                log_start: view.log_start_offset(),
+                log_end: view.log_end_offset(),
+                high_watermark: view.high_watermark(),
+                end_of_last_epoch: view.reader.end_offset_for_epoch(follower.at.last_epoch),
+            },
+        );
+        Some((view.cloned(), follower, follower.next(&leader), leader))
+    }
+
+    fn ring(&self, key: Key) {
+        if let Some(entry) = self.entries().get(&key) {
+            entry.subscription.ring();
+        }
+    }
+
+    /// Notes what a follower is told. It answers to all but newer offsets.
+    fn told(&self, part: &Part) {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(&part.key) else {
+            return;
+        };
+        match part.outcome {
+            Outcome::Records => {
+                entry.follower.told = (part.high_watermark, part.log_start);
+                entry.follower.is_busy = !part.records.is_empty();
+            }
+            Outcome::Diverging(..) | Outcome::OutOfRange(_) => entry.follower.is_busy = true,
+            // It asks again when it knows better.
+            Outcome::NotLeader | Outcome::Failed => {
+                entries.remove(&part.key);
+            }
+        }
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(request: &Bytes) -> Result<T, String> {
+    decode(request, MAX_HEAD_BYTES).map_err(|error| error.to_string())
+}

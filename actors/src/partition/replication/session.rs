@@ -1,0 +1,79 @@
+//! What a leader's node knows of the followers of one other node, and what it tells each of them.
+//!
+//! Pure, but for the handles it keeps.
+
+use odeon_model::{LeaderEpoch, Offset};
+
+use super::wire::{Outcome, Position};
+
+/// A follower within a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Follower {
+    pub(super) at: Position,
+    /// It was sent something and has not said what came of it.
+    pub(super) is_busy: bool,
+    /// What it was last told: high watermark and log start.
+    pub(super) told: (Offset, Offset),
+}
+
+/// A leader's log, as a follower may see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Leader {
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) log_start: Offset,
+    pub(super) log_end: Offset,
+    pub(super) high_watermark: Offset,
+    /// The largest epoch not above the follower's last one, and where it ends here.
+    pub(super) end_of_last_epoch: Option<(LeaderEpoch, Offset)>,
+}
+
+/// What a follower is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing.
+    Nothing,
+    /// This, without records.
+    Tell(Outcome),
+    /// The records from its log end on.
+    Send,
+}
+
+impl Follower {
+    pub(super) fn new(at: Position) -> Self {
+        Self {
+            at,
+            is_busy: false,
+            told: (-1, -1),
+        }
+    }
+
+    /// What to tell it now.
+    pub(super) fn next(&self, leader: &Leader) -> Next {
+        if self.at.leader_epoch != leader.leader_epoch {
+            return Next::Tell(Outcome::NotLeader);
+        }
+        if self.is_busy {
+            return Next::Nothing;
+        }
+        if self.at.last_epoch >= 0 {
+            match leader.end_of_last_epoch {
+                // The leader knows nothing of that epoch: it has less, and begins where it ends.
+                None => return Next::Tell(Outcome::Diverging(-1, leader.log_end)),
+                Some((epoch, end)) if epoch < self.at.last_epoch || end < self.at.log_end => {
+                    return Next::Tell(Outcome::Diverging(epoch, end));
+                }
+                Some(_) => {}
+            }
+        }
+        if self.at.log_end < leader.log_start || self.at.log_end > leader.log_end {
+            return Next::Tell(Outcome::OutOfRange(leader.log_end));
+        }
+        if self.at.log_end < leader.log_end {
+            return Next::Send;
+        }
+        if self.told != (leader.high_watermark, leader.log_start) {
+            return Next::Tell(Outcome::Records);
+        }
+        Next::Nothing
+    }
+}
