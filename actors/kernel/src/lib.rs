@@ -12,6 +12,7 @@
 //! | [`slot`] | handles to permanent actors that survive their restarts |
 //! | [`sim`] | simulated time and disks |
 //! | [`view`] | read-only views that an actor publishes |
+//! | [`watch`] | a value that others wait on |
 //! | [`signal`] | waiting on many things at once |
 //! | [`budget`] | bytes in flight |
 //!
@@ -29,6 +30,7 @@ pub mod supervisor;
 pub mod system;
 pub mod task;
 pub mod view;
+pub mod watch;
 
 pub use budget::{ByteBudget, Permit};
 pub use clock::{Clock, SharedClock, SystemClock};

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{ActorRef, ActorStatus, Message, RpcReplyPort};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::clock::{SharedClock, timeout};
+use crate::watch;
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,8 @@
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use crate::signal::Signal;
+use crate::watch;
 
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use odeon_kernel::{ByteBudget, Rng, SharedClock};
+use odeon_kernel::{ByteBudget, Rng, SharedClock, watch};
 use odeon_model::NodeId;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{Handler, Incarnation, LinkEvent, MAX_MESSAGE_BYTES};
 
@@ -301,6 +301,8 @@ impl Link {
     /// Completes at the next known cut after this call.
     fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut breaks = self.breaks.subscribe();
-        async move { drop(breaks.changed().await) }
+        async move {
+            let _ = breaks.changed().await;
+        }
     }
 }

@@ -17,10 +17,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use odeon_kernel::clock::SharedClock;
+use odeon_kernel::watch;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, Fatal, ForwardReason};
 use openraft::raft::WriteResult;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::config::MAX_ENTRY_BYTES;
 use crate::types::{Outcome, Proposal, ReplicaId, Types};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use odeon_kernel::clock::SharedClock;
+use odeon_kernel::watch;
 use odeon_model::Uuid;
 use openraft::async_runtime::WatchReceiver;
 use openraft::{Instant, ServerState};
-use tokio::sync::watch;
 
 use crate::types::{ReplicaId, Types};
 

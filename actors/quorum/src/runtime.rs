@@ -11,9 +11,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use odeon_kernel::{Ambient, clock, spawn};
+use odeon_kernel::{Ambient, clock, spawn, watch};
+use openraft::async_runtime::watch as raft_watch;
 use openraft::async_runtime::{self, AsyncRuntime};
-use openraft::{OptionalSend, TokioRuntime};
+use openraft::{OptionalSend, OptionalSync, TokioRuntime};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
@@ -104,7 +105,7 @@ impl AsyncRuntime for KernelRuntime {
     type Timeout<R, T: Future<Output = R> + OptionalSend> = Timeout<T>;
     type ThreadLocalRng = SmallRng;
     type Mpsc = <TokioRuntime as AsyncRuntime>::Mpsc;
-    type Watch = <TokioRuntime as AsyncRuntime>::Watch;
+    type Watch = KernelWatch;
     type Oneshot = <TokioRuntime as AsyncRuntime>::Oneshot;
     type Mutex<T: OptionalSend + 'static> = <TokioRuntime as AsyncRuntime>::Mutex<T>;
 
@@ -158,5 +159,77 @@ impl AsyncRuntime for KernelRuntime {
         F: Future<Output = T>,
     {
         self.0.block_on(future)
+    }
+}
+
+/// The kernel's watch, which wakes in the order of waiting.
+#[derive(Debug)]
+pub(crate) struct KernelWatch;
+
+/// Its sender.
+#[derive(Debug)]
+pub(crate) struct WatchSender<T>(watch::Sender<T>);
+
+/// Its receiver.
+#[derive(Debug)]
+pub(crate) struct WatchReceiver<T>(watch::Receiver<T>);
+
+impl<T> Clone for WatchSender<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Clone for WatchReceiver<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl raft_watch::Watch for KernelWatch {
+    type Sender<T: OptionalSend + OptionalSync> = WatchSender<T>;
+    type Receiver<T: OptionalSend + OptionalSync> = WatchReceiver<T>;
+    type Ref<'a, T: OptionalSend + 'a> = watch::Ref<'a, T>;
+
+    fn channel<T: OptionalSend + OptionalSync>(value: T) -> (WatchSender<T>, WatchReceiver<T>) {
+        let (sender, receiver) = watch::channel(value);
+        (WatchSender(sender), WatchReceiver(receiver))
+    }
+}
+
+impl<T: OptionalSend + OptionalSync> raft_watch::WatchSender<KernelWatch, T> for WatchSender<T> {
+    fn send(&self, value: T) -> Result<(), raft_watch::SendError<T>> {
+        let sent = self.0.send(value);
+        sent.map_err(|error| raft_watch::SendError(error.0))
+    }
+
+    fn send_if_modified<F: FnOnce(&mut T) -> bool>(&self, modify: F) -> bool {
+        self.0.send_if_modified(modify)
+    }
+
+    fn borrow_watched(&self) -> watch::Ref<'_, T> {
+        self.0.borrow()
+    }
+
+    fn subscribe(&self) -> WatchReceiver<T> {
+        WatchReceiver(self.0.subscribe())
+    }
+}
+
+impl<T> raft_watch::WatchReceiver<KernelWatch, T> for WatchReceiver<T>
+where
+    T: OptionalSend + OptionalSync,
+{
+    async fn changed(&mut self) -> Result<(), raft_watch::RecvError> {
+        let changed = self.0.changed().await;
+        changed.map_err(|_| raft_watch::RecvError(()))
+    }
+
+    fn borrow_watched(&self) -> watch::Ref<'_, T> {
+        self.0.borrow()
+    }
+
+    fn borrow_and_update(&mut self) -> watch::Ref<'_, T> {
+        self.0.borrow_and_update()
     }
 }

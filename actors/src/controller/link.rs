@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::clock::timeout;
-use odeon_kernel::{SharedClock, Slot, SlotError, Watch};
+use odeon_kernel::{SharedClock, Slot, SlotError, Watch, watch};
 use odeon_mesh::{CodecError, MAX_MESSAGE_BYTES, Mesh, MeshError, decode, encode, handler};
 use odeon_metadata::MetadataImage;
 use odeon_model::{ErrorCode, NodeId};
 use odeon_quorum::QuorumRole;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::dispatch::{not_controller, overloaded, perhaps};
 use super::message::Refusal;

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use odeon_kernel::budget::ByteBudget;
-use odeon_kernel::{SharedClock, spawn};
+use odeon_kernel::{SharedClock, spawn, watch};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 
@@ -98,7 +98,7 @@ pub async fn serve_split<R, W>(
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let (sender, receiver) = mpsc::channel(limits.in_flight_requests.max(1));
-    let (gone_sender, gone) = tokio::sync::watch::channel(false);
+    let (gone_sender, gone) = watch::channel(false);
     let in_flight = Arc::new(InFlight::default());
     let writer = spawn(write_answers(
         write,
@@ -217,7 +217,7 @@ async fn write_answers<W: AsyncWrite + Unpin>(
     mut write: W,
     mut receiver: mpsc::Receiver<Started>,
     in_flight: Arc<InFlight>,
-    mut gone: tokio::sync::watch::Receiver<bool>,
+    mut gone: watch::Receiver<bool>,
     gateway: Arc<GatewayState>,
     idle: Duration,
 ) {
