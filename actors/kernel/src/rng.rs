@@ -2,6 +2,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Bytes from the operating system that nobody can predict: for nonces and keys. Not repeatable, so
+/// nothing that a simulation covers may use it.
+///
+/// # Panics
+/// Without a source of randomness in the operating system.
+pub fn unpredictable<const BYTES: usize>() -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).expect("the operating system has randomness");
+    bytes
+}
+
 /// A small shared generator (SplitMix64). Not for secrets.
 ///
 /// Seeded from the operating system by [`Rng::from_entropy`], or from a number in a simulation.

@@ -16,7 +16,8 @@
 //!   deadline, and in the order of asking.
 //! - A life that is over is told apart from a link that is lost: see [`LinkEvent`].
 //!
-//! [`LocalNetwork`] connects any number of nodes within one process, with faults on demand.
+//! [`LocalNetwork`] connects any number of nodes within one process, with faults on demand;
+//! [`ClusterMesh`] connects processes.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -28,10 +29,12 @@ use bytes::Bytes;
 use odeon_model::{NodeId, Uuid};
 use tokio::sync::mpsc;
 
+pub mod cluster;
 mod codec;
 pub mod contract;
 mod local;
 
+pub use cluster::{ClusterError, ClusterMesh, ClusterOptions, LinkStatus, PREAMBLE, Secret};
 pub use codec::{CodecError, MAX_NESTING, call, decode, encode, payload, serve};
 pub use local::{Cut, LinkFault, LocalMesh, LocalNetwork, LocalOptions};
 
