@@ -3,6 +3,7 @@
 //! ```text
 //! Node                        rest_for_one
 //! |- Ground                   one_for_one
+//! |  |- Mesh                  connects nodes; its end is the node's end; absent in a lone node
 //! |  |- Storage               upkeep of the log directories
 //! |  `- Quorum                watches the Raft engine; its end is the node's end
 //! |- Roles                    one_for_one
@@ -171,7 +172,7 @@ impl Node {
     /// See [`NodeError`]; nothing keeps running then.
     pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
         odeon_kernel::system::raise_descriptor_limit();
-        open::check_supported(&options.config)?;
+        open::check_supported(&options.config, &options.mesh)?;
         let bound = if options.serves {
             open::bind(&options.config).await?
         } else {
@@ -190,14 +191,14 @@ impl Node {
     /// # Errors
     /// See [`NodeError`]; nothing keeps running then.
     pub async fn start_on(seams: Seams, options: NodeOptions) -> Result<Self, NodeError> {
-        open::check_supported(&options.config)?;
+        open::check_supported(&options.config, &options.mesh)?;
         Self::grow(options, seams, Vec::new(), None).await
     }
 
     async fn grow(
         options: NodeOptions,
         seams: Seams,
-        bound: Vec<open::Bound>,
+        mut bound: Vec<open::Bound>,
         console: Option<Listening>,
     ) -> Result<Self, NodeError> {
         let Seams {
@@ -212,7 +213,15 @@ impl Node {
         let system = SystemRuntime::start(system)?;
         // The process's life in the cluster and in the mesh are one.
         let incarnation_id = Uuid::from_random(rng.bytes16());
-        let mesh = mesh::join(options.mesh, &config, incarnation_id, &clock)?;
+        let entry = mesh::Entry {
+            config: &config,
+            incarnation_id,
+            clock: &clock,
+            disk: &disk,
+            system: &system.handle,
+            bound: &mut bound,
+        };
+        let mesh::Joined { mesh, cluster } = mesh::join(options.mesh, entry).await?;
         let data_dirs: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
         let logs = {
             let (config, clock, rng) = (config.clone(), clock.clone(), rng.clone());
@@ -235,6 +244,9 @@ impl Node {
             quorum,
             image,
         } = open::quorum_on(&system.handle, parts).await?;
+        if let Some(cluster) = &cluster {
+            cluster.set_cluster_id(&cluster_id);
+        }
         let routing = Arc::new(RoutingTable::default());
         let tree = tree::Ingredients {
             config: config.clone(),
@@ -247,6 +259,7 @@ impl Node {
             image,
             quorum,
             mesh,
+            cluster,
             routing,
             bound,
             console,

@@ -26,15 +26,14 @@ use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use odeon_kernel::clock::timeout;
 use odeon_kernel::supervisor::{
-    Backoff, ChildSpec, Restart, RootExit, RootSupervisor, Supervisor, SupervisorHandle,
-    SupervisorOptions,
+    Backoff, ChildSpec, Restart, RootExit, Supervisor, SupervisorHandle, SupervisorOptions,
 };
 use odeon_kernel::task::catch_panic;
-use odeon_kernel::{Rng, SharedClock, Slot};
+use odeon_kernel::{Rng, SharedClock, Slot, watch};
 use odeon_model::NodeId;
 use sha2::Sha256;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     CallFuture, Handler, Incarnation, LinkEvent, LinkEvents, MAX_MESSAGE_BYTES, Mesh, MeshError,
@@ -164,7 +163,16 @@ pub struct LinkStatus {
 #[derive(Clone)]
 pub struct ClusterMesh {
     inner: Arc<Inner>,
-    root: Arc<tokio::sync::Mutex<RootSupervisor>>,
+    _stops: Arc<Stops>,
+}
+
+/// Stops the mesh when nobody holds it any more.
+struct Stops(SupervisorHandle);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 pub(crate) struct Inner {
@@ -185,6 +193,7 @@ pub(crate) struct Inner {
     server: Slot<ractor_cluster::NodeServerMessage>,
     supervisor: SupervisorHandle,
     runtime: tokio::runtime::Handle,
+    over: watch::Sender<Option<RootExit>>,
 }
 
 struct Peer {
@@ -220,6 +229,7 @@ impl ClusterMesh {
             server: Slot::new(clock.clone()),
             supervisor: supervisor.clone(),
             runtime: tokio::runtime::Handle::current(),
+            over: watch::Sender::new(None),
             options,
             clock: clock.clone(),
         });
@@ -237,12 +247,17 @@ impl ClusterMesh {
         };
         let children = vec![gate, server::spec(&inner)];
         let mesh = SupervisorOptions::new("Mesh", clock).intensity(0, Duration::from_secs(60));
-        let root = Supervisor::start_root_as(supervisor, mesh, children)
+        let mut root = Supervisor::start_root_as(supervisor.clone(), mesh, children)
             .await
             .map_err(|error| ClusterError::Failed(error.to_string()))?;
         server::subscribe(&inner)?;
-        let root = Arc::new(tokio::sync::Mutex::new(root));
-        Ok(Self { inner, root })
+        let here = Arc::clone(&inner);
+        odeon_kernel::spawn(async move {
+            let exit = root.ended().await;
+            here.over.send_replace(Some(exit));
+        });
+        let _stops = Arc::new(Stops(supervisor));
+        Ok(Self { inner, _stops })
     }
 
     /// Says which cluster this node belongs to: nodes of others are refused from now on.
@@ -262,9 +277,15 @@ impl ClusterMesh {
         accept::serve(&self.inner, listener).await;
     }
 
-    /// Waits until the mesh has ended. Its node must end then, too.
+    /// Waits until the mesh has ended. Its node must end then, too. Cancel safe.
     pub async fn ended(&self) -> RootExit {
-        self.root.lock().await.ended().await
+        let mut over = self.inner.over.subscribe();
+        let exit = over
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|exit| exit.clone());
+        exit.unwrap_or(RootExit::Stopped)
     }
 
     /// The links that are up, by node.

@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`listener`] | accepts, limits, starts connections |
+//! | [`door`] | gives connections that are not for Kafka away |
 //! | [`connection`] | one client: read, order, answer |
 //! | [`frame`] | length-prefixed frames under a byte budget |
 //! | [`dispatch`] | from an API key and version to a handler |
@@ -21,6 +22,7 @@ pub mod authorizer;
 pub mod connection;
 pub mod context;
 pub mod dispatch;
+pub mod door;
 pub mod frame;
 pub mod handlers;
 pub mod hooks;
@@ -31,4 +33,5 @@ pub mod session;
 
 pub use authorizer::{AllowAll, Authorizer, Operation, Resource, ResourceKind};
 pub use context::{GatewayState, RequestContext};
+pub use door::Takeover;
 pub use listener::{Listener, ListenerConfig, Listening};

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use odeon_actors::broker::BrokerStatus;
 use odeon_actors::node::NodeHandle;
-use odeon_kernel::{Watch, spawn};
+use odeon_kernel::{SharedClock, Watch, spawn};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::connection::{ConnectionLimits, serve_split};
 use crate::context::{GatewayState, Peer};
+use crate::door::{Door, Takeover};
 
 /// How a listener behaves.
 #[derive(Debug, Clone)]
@@ -77,6 +78,7 @@ impl Limits {
 pub struct Listening {
     socket: Arc<std::net::TcpListener>,
     address: SocketAddr,
+    door: Option<Door>,
 }
 
 impl Listening {
@@ -91,6 +93,24 @@ impl Listening {
         Ok(Self {
             socket: Arc::new(listener.into_std()?),
             address,
+            door: None,
+        })
+    }
+
+    /// From now on, connections that begin with a preamble are given to `takeover`; the others
+    /// wait for the [`Listener`]. To be called on the runtime that shall sort them.
+    ///
+    /// # Errors
+    /// The socket cannot be used.
+    pub fn share(&mut self, takeover: Arc<dyn Takeover>, clock: SharedClock) -> io::Result<()> {
+        self.door = Some(Door::open(self.socket.try_clone()?, takeover, clock)?);
+        Ok(())
+    }
+
+    fn visitors(&self) -> io::Result<Visitors> {
+        Ok(match &self.door {
+            Some(door) => Visitors::Sorted(door.clone()),
+            None => Visitors::All(TcpListener::from_std(self.socket.try_clone()?)?),
         })
     }
 
@@ -102,6 +122,21 @@ impl Listening {
     /// The address bound, with the real port.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+/// Who comes to a socket.
+enum Visitors {
+    All(TcpListener),
+    Sorted(Door),
+}
+
+impl Visitors {
+    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self {
+            Self::All(socket) => socket.accept().await,
+            Self::Sorted(door) => door.next().await,
+        }
     }
 }
 
@@ -158,7 +193,7 @@ impl Actor for Listener {
         myself: ActorRef<ListenerMsg>,
         arguments: ListenerArguments,
     ) -> Result<ListenerState, ActorProcessingErr> {
-        let socket = TcpListener::from_std(arguments.listening.socket.try_clone()?)?;
+        let visitors = arguments.listening.visitors()?;
         let (gateway, clock) = (
             arguments.gateway.clone(),
             arguments.gateway.node.clock.clone(),
@@ -169,7 +204,7 @@ impl Actor for Listener {
                 return;
             }
             loop {
-                match socket.accept().await {
+                match visitors.next().await {
                     Ok((stream, address)) => {
                         let wait = creation_wait(&gateway);
                         if !wait.is_zero() {

@@ -16,7 +16,7 @@ use super::signal::Interrupts;
 use super::topic::parse_pair;
 use super::{Failure, output};
 use crate::defaults::is_every_interface;
-use crate::{Node, NodeError, NodeOptions, default_properties};
+use crate::{MeshSource, Node, NodeError, NodeOptions, default_properties};
 
 mod settings;
 
@@ -85,6 +85,7 @@ pub(super) async fn run(args: StartArgs) -> Result<(), Failure> {
     }
     let durability = durability(&settings.config);
     let options = NodeOptions {
+        mesh: MeshSource::of_process(&settings.config),
         console: settings.console.map(|one| (one.host, one.port)),
         request_log: args.request_log,
         ..NodeOptions::new(settings.config)

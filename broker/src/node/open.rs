@@ -14,7 +14,7 @@ use odeon_model::config::{BrokerConfig, Listener};
 use odeon_quorum::bootstrap::{self, Applicant};
 use odeon_quorum::{MeshPeers, Quorum, QuorumConfig};
 
-use super::NodeError;
+use super::{MeshSource, NodeError};
 
 /// Files kept open at once, whatever the system would allow.
 const OPEN_FILES: usize = 10_000;
@@ -27,22 +27,16 @@ pub(super) struct Bound {
 }
 
 /// Refuses what this version does not do, instead of doing something else.
-pub(super) fn check_supported(config: &BrokerConfig) -> Result<(), NodeError> {
+pub(super) fn check_supported(config: &BrokerConfig, mesh: &MeshSource) -> Result<(), NodeError> {
     let refuse = |text: String| Err(NodeError::Unsupported(text));
     if !(config.roles.broker && config.roles.controller) {
         return refuse("process.roles must be broker,controller: one node has both roles".into());
     }
-    if config
-        .quorum
-        .voters
-        .iter()
-        .any(|voter| voter.id != config.node_id)
-    {
-        return refuse(
-            "controller.quorum.voters names other nodes: this version runs one node".into(),
-        );
+    let mut voters = config.quorum.voters.iter();
+    if matches!(mesh, MeshSource::Alone) && voters.any(|voter| voter.id != config.node_id) {
+        return refuse("controller.quorum.voters names other nodes: this one is alone".into());
     }
-    for listener in client_listeners(config) {
+    for listener in &config.network.listeners {
         if listener.protocol.uses_tls() || listener.protocol.uses_sasl() {
             return refuse(format!(
                 "listener {} uses {}: this version speaks PLAINTEXT",

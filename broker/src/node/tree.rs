@@ -27,13 +27,14 @@ use odeon_kernel::supervisor::{
 };
 use odeon_kernel::{Blocking, ByteBudget, Rng, SharedClock, Slot, View, Watch};
 use odeon_log::LogManager;
-use odeon_mesh::Mesh;
+use odeon_mesh::{ClusterMesh, Mesh};
 use odeon_metadata::{Endpoint, MetadataImage};
 use odeon_model::Uuid;
 use odeon_model::config::BrokerConfig;
 use odeon_quorum::Quorum;
 
 use super::NodeError;
+use super::mesh::{MeshGuard, MeshGuardArguments};
 use super::open::Bound;
 
 /// Request bytes in flight on one connection; a larger frame is admitted alone.
@@ -55,6 +56,7 @@ pub(super) struct Ingredients {
     pub(super) image: Watch<MetadataImage>,
     pub(super) quorum: Quorum,
     pub(super) mesh: Arc<dyn Mesh>,
+    pub(super) cluster: Option<ClusterMesh>,
     pub(super) routing: Arc<RoutingTable>,
     pub(super) bound: Vec<Bound>,
     pub(super) console: Option<Listening>,
@@ -220,8 +222,19 @@ fn ground(parts: &Ingredients, options: SupervisorOptions, handle: &SupervisorHa
     };
     let quorum = parts.quorum.clone();
     let clock = parts.clock.clone();
+    let mesh = parts.cluster.clone().map(|mesh| MeshGuardArguments {
+        mesh,
+        config: parts.config.clone(),
+        image: parts.image.clone(),
+    });
     Supervisor::child(handle, options, Restart::Permanent, move || {
         let (storage, quorum) = (storage.clone(), quorum.clone());
+        let mesh = mesh.clone().map(|arguments| {
+            let slot = Slot::new(clock.clone());
+            ChildSpec::actor("Mesh", Restart::Permanent, &slot, move || {
+                (MeshGuard, arguments.clone())
+            })
+        });
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
         let storage = ChildSpec::actor(
             "Storage",
@@ -235,7 +248,8 @@ fn ground(parts: &Ingredients, options: SupervisorOptions, handle: &SupervisorHa
             &Slot::new(clock.clone()),
             move || (QuorumGuard, quorum.clone()),
         );
-        vec![storage.backoff(backoff), quorum]
+        let others = [storage.backoff(backoff), quorum];
+        mesh.into_iter().chain(others).collect()
     })
 }
 
@@ -403,18 +417,16 @@ fn edge(
     options: SupervisorOptions,
     handle: &SupervisorHandle,
 ) -> ChildSpec {
-    let controllers = parts.config.network.controller_listener_names.clone();
-    let arguments: Vec<ListenerArguments> = parts
-        .bound
-        .iter()
-        .filter(|bound| !controllers.contains(&bound.listener.name))
-        .map(|bound| ListenerArguments {
+    let listener = |bound: &Bound| {
+        let arguments = ListenerArguments {
             config: listener_config(&parts.config, bound),
             listening: bound.listening.clone(),
             gateway: gateway.clone(),
             status: status.clone(),
-        })
-        .collect();
+        };
+        (bound.listener.name.clone(), arguments)
+    };
+    let arguments: Vec<_> = parts.bound.iter().map(listener).collect();
     let sources = Sources {
         metrics: {
             let gateway = gateway.clone();
@@ -430,8 +442,8 @@ fn edge(
     let clock = parts.clock.clone();
     Supervisor::child(handle, options, Restart::Permanent, move || {
         let backoff = || Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let listeners = arguments.clone().into_iter().map(|arguments| {
-            let name = format!("Gateway {}", arguments.config.name);
+        let listeners = arguments.clone().into_iter().map(|(name, arguments)| {
+            let name = format!("Gateway {name}");
             let slot = Slot::new(clock.clone());
             ChildSpec::actor(name, Restart::Permanent, &slot, move || {
                 (Listener, arguments.clone())
@@ -450,8 +462,16 @@ fn edge(
 }
 
 fn listener_config(config: &BrokerConfig, bound: &Bound) -> ListenerConfig {
+    let network = &config.network;
+    // Whoever comes to a controller is told where brokers reach each other.
+    let name = match &bound.listener.name {
+        name if network.controller_listener_names.contains(name) => {
+            &network.inter_broker_listener_name
+        }
+        name => name,
+    };
     ListenerConfig {
-        name: Arc::from(&*bound.listener.name),
+        name: Arc::from(&**name),
         security_protocol: Arc::from(bound.listener.protocol.name()),
         connection: connection_limits(config),
     }

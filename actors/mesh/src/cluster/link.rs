@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use odeon_kernel::{ByteBudget, Permit};
+use odeon_kernel::{ByteBudget, Permit, watch};
 use odeon_model::NodeId;
 use ractor::{ActorRef, ActorStatus};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::ClusterOptions;
 use super::gate::{self, GateMessage};

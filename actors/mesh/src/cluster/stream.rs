@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use odeon_kernel::SharedClock;
+use odeon_kernel::{SharedClock, watch};
 use ractor_cluster::{BoxRead, BoxWrite, ClusterBidiStream};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::watch;
 
 use super::link::{BULK_BYTES, Link, Passage};
 
@@ -99,7 +98,6 @@ impl Door {
 }
 
 fn change(mut passage: watch::Receiver<Passage>) -> Boxed {
-    passage.mark_unchanged();
     let seen = *passage.borrow_and_update();
     Box::pin(async move { drop(passage.wait_for(|now| *now != seen).await) })
 }

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use odeon_kernel::TaskGuard;
 use odeon_kernel::task::catch_panic;
+use odeon_kernel::{TaskGuard, watch};
 use odeon_model::NodeId;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::control::{Event, Order, Payload, Report, event, receive, send};
 use super::process;
@@ -78,11 +78,11 @@ impl Proxy {
             services: Mutex::default(),
             calls: Mutex::default(),
             next_call: AtomicU64::new(0),
-            links: watch::Sender::default(),
+            links: watch::Sender::new(Default::default()),
             listeners: Mutex::default(),
-            done: watch::Sender::default(),
+            done: watch::Sender::new(Default::default()),
             given: AtomicU64::new(0),
-            over: watch::Sender::default(),
+            over: watch::Sender::new(Default::default()),
         });
         odeon_kernel::spawn(async move {
             while let Some(order) = given.recv().await {

@@ -31,6 +31,10 @@ const fn list(name: &'static str, default: DefaultValue, doc: &'static str) -> C
     ConfigDef::new(Scope::Broker, ConfigType::List, name, default, doc)
 }
 
+const fn password(name: &'static str, default: DefaultValue, doc: &'static str) -> ConfigDef {
+    ConfigDef::new(Scope::Broker, ConfigType::Password, name, default, doc)
+}
+
 /// The keys, by name.
 pub(in crate::config) static KEYS: &[ConfigDef] = &[
     boolean("auto.leader.rebalance.enable", text("true"), "Whether leadership moves back to preferred replicas by itself.").high(),
@@ -71,6 +75,8 @@ pub(in crate::config) static KEYS: &[ConfigDef] = &[
     long("metadata.max.retention.bytes", text("104857600"), "Size of metadata log and snapshots above which old ones are deleted.").high(),
     long("metadata.max.retention.ms", text("604800000"), "Age at which old metadata segments and snapshots are deleted.").high(),
     int("node.id", REQUIRED, "Id of this node, 0 or more, unique in the cluster.").min(0).high(),
+    password("odeon.cluster.secret", NULL, "What the nodes of a cluster prove to each other that they belong to it, at least 16 bytes, the same on all. Needed as soon as a node with others listens beyond its own machine.").high(),
+    string("odeon.cluster.secret.file", NULL, "A file that holds `odeon.cluster.secret` instead.").high(),
     list("process.roles", REQUIRED, "What this node does: `broker`, `controller` or both.").valid(Validator::List { of: &["broker", "controller"], empty_allowed: false }).high(),
     long("server.max.startup.time.ms", text("9223372036854775807"), "A start that takes longer than this is given up.").min(0).internal(),
     long("unclean.leader.election.interval.ms", text("300000"), "How often partitions without a leader are looked at for an unclean election.").min(1).internal(),
