@@ -8,6 +8,8 @@
 
 mod actor;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
