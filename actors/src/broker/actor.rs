@@ -10,7 +10,7 @@ use odeon_log::{Log, LogError, LogManager};
 use odeon_mesh::Mesh;
 use odeon_metadata::{Endpoint, MetadataImage, NO_LEADER, PartitionImage};
 use odeon_model::config::{BrokerConfig, ConfigMap, TopicConfig};
-use odeon_model::{BrokerEpoch, NodeId, TopicId, TopicPartition, Uuid};
+use odeon_model::{BrokerEpoch, LeaderEpoch, NodeId, TopicId, TopicPartition, Uuid};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::logs::{open, set_aside};
@@ -28,9 +28,6 @@ use crate::settings::{broker_setting, log_config, topic_config};
 
 /// How long a partition that could not be led waits for the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// `replica.lag.time.max.ms`, if it is not set.
-const LAG_MAX_MS: u64 = 30_000;
 
 /// A replica's log and its topic's settings.
 struct Opened {
@@ -286,14 +283,8 @@ impl BrokerState {
         }
         let Opened { log, config } = self.open(image, which).await?;
         let max_batch_bytes = config.max_message_bytes;
-        let view = Arc::new(PartitionView::new(
-            which.topic.clone(),
-            topic_id,
-            which.partition,
-            leader_epoch,
-            log.reader(),
-            &config,
-        ));
+        let view = view(which, leader_epoch, &log, &config);
+        let lag_max_ms = arguments.config.replication.lag_time_max_ms;
         let (spec, leader) = leader::child(LeaderArguments {
             log,
             leader_epoch,
@@ -304,7 +295,7 @@ impl BrokerState {
             isr: partition.isr.clone(),
             partition_epoch: partition.partition_epoch,
             changer: arguments.changer.clone(),
-            lag_max: self.lag_max(image),
+            lag_max: Duration::from_millis(u64::try_from(lag_max_ms).unwrap_or(0)),
             config,
             producer_id_expiration_ms: self.producer_id_expiration_ms(image),
             blocking: arguments.blocking,
@@ -333,6 +324,7 @@ impl BrokerState {
             return Ok(());
         }
         let Opened { log, config } = self.open(image, which).await?;
+        let view = view(which, leader_epoch, &log, &config);
         let (spec, follower) = follower::child(FollowerArguments {
             key: (topic_id, which.partition),
             log,
@@ -340,6 +332,7 @@ impl BrokerState {
             leases: arguments.leases.clone(),
             fetcher: self.fetcher(partition.leader).await?,
             handle: None,
+            view: view.clone(),
             config,
             producer_id_expiration_ms: self.producer_id_expiration_ms(image),
             blocking: arguments.blocking,
@@ -348,6 +341,7 @@ impl BrokerState {
         let leader = partition.leader;
         let followed = Followed {
             follower,
+            view,
             leader,
             leader_epoch,
         };
@@ -442,14 +436,6 @@ impl BrokerState {
             .unwrap_or(arguments.config.logs.producer_id_expiration_ms)
     }
 
-    /// `replica.lag.time.max.ms`.
-    fn lag_max(&self, image: &MetadataImage) -> Duration {
-        let (node, statics) = (self.arguments.node_id, &self.arguments.properties);
-        let setting = broker_setting(image, node, statics, "replica.lag.time.max.ms");
-        let lag_max_ms = setting.and_then(|text| text.parse().ok());
-        Duration::from_millis(lag_max_ms.unwrap_or(LAG_MAX_MS))
-    }
-
     fn configure(&self, image: &MetadataImage, topic: &Arc<str>, topic_id: TopicId) {
         let arguments = &self.arguments;
         let properties = &arguments.properties;
@@ -471,6 +457,18 @@ impl BrokerState {
             }
         }
     }
+}
+
+fn view(
+    which: &Which,
+    leader_epoch: LeaderEpoch,
+    log: &Log,
+    config: &TopicConfig,
+) -> Arc<PartitionView> {
+    let (topic, topic_id) = (which.topic.clone(), which.topic_id);
+    let (partition, reader) = (which.partition, log.reader());
+    let view = PartitionView::new(topic, topic_id, partition, leader_epoch, reader, config);
+    Arc::new(view)
 }
 
 fn set_replicas(route: &Route, partition: &PartitionImage) {

@@ -24,6 +24,8 @@ pub struct Route {
 pub struct Followed {
     /// The follower.
     pub follower: FollowerHandle,
+    /// What readers see, up to the high watermark that the follower knows.
+    pub view: Arc<PartitionView>,
     /// The leader's node, -1 while there is none.
     pub leader: NodeId,
     /// The epoch it follows in.
@@ -98,7 +100,11 @@ impl RoutingTable {
     }
 
     pub(crate) fn unfollow(&self, topic_id: TopicId, partition: PartitionId) -> bool {
-        self.followed.remove(&(topic_id, partition)).is_some()
+        let followed = self.followed.remove(&(topic_id, partition));
+        if let Some((_, followed)) = &followed {
+            followed.view.close();
+        }
+        followed.is_some()
     }
 
     pub(crate) fn insert(&self, route: Route) {

@@ -1,4 +1,5 @@
-//! What a PartitionLeader publishes: fetches, offset look-ups and metadata read this.
+//! What a PartitionLeader publishes, and a PartitionFollower: fetches, offset look-ups and metadata read
+//! this.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +13,7 @@ use odeon_records::ValidationRules;
 use super::replication::subscription::Subscribers;
 use crate::settings::validation_rules;
 
-/// A read-only view on a partition that this node leads, for the length of one leader epoch.
+/// A read-only view on a partition that this node leads or follows, for the length of one leader epoch.
 ///
 /// `log_start <= last_stable <= high_watermark <= log_end` holds at every moment.
 #[derive(Debug)]

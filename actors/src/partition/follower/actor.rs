@@ -18,6 +18,7 @@ use super::state::{FollowerState, Own, Step};
 use crate::partition::replication::Key;
 use crate::partition::replication::fetcher::FetcherHandle;
 use crate::partition::replication::wire::{Outcome, Part, Position};
+use crate::partition::view::PartitionView;
 use crate::settings::log_config;
 
 /// How long a follower waits that could not write, or was sent nonsense.
@@ -42,6 +43,8 @@ pub struct FollowerArguments {
     pub fetcher: Option<FetcherHandle>,
     /// Its own handle, once there is one.
     pub handle: Option<FollowerHandle>,
+    /// What readers see; it outlives a restart.
+    pub view: Arc<PartitionView>,
     /// The topic's settings.
     pub config: Arc<TopicConfig>,
     /// `producer.id.expiration.ms`.
@@ -85,6 +88,8 @@ impl Actor for PartitionFollower {
             state: FollowerState::default(),
             is_syncing: false,
         };
+        let known = following.arguments.log.view().high_watermark();
+        following.arguments.view.publish_high_watermark(known);
         following.sync(&myself)?;
         following.introduce();
         Ok(following)
@@ -237,6 +242,7 @@ impl Following {
         let view = self.arguments.log.view();
         let high_watermark = part.high_watermark.min(view.log_end());
         view.set_high_watermark(high_watermark);
+        self.arguments.view.publish_high_watermark(high_watermark);
         let log_start = part.log_start.min(high_watermark);
         if log_start > view.log_start() {
             self.writer.delete_records(log_start, high_watermark)?;

@@ -18,7 +18,8 @@
 //! A fetch below version 10 that meets a zstd batch gets it, as from Kafka 4: nothing is converted.
 //!
 //! Deviations: a session that has more partitions than exist, or for which there is no room, is not
-//! kept. Replicas do not fetch through this API.
+//! kept. Replicas do not fetch through this API. Of the replicas in a client's rack the first in-sync one is
+//! preferred, not the one that is most caught up.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -27,14 +28,14 @@ use std::time::Duration;
 use odeon_actors::partition::PartitionView;
 use odeon_kernel::signal::Waiter;
 use odeon_metadata::MetadataImage;
-use odeon_model::ErrorCode;
+use odeon_model::{ErrorCode, NodeId};
 use odeon_protocol::messages::fetch_response::{
     EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use odeon_protocol::messages::{FetchRequest, FetchResponse};
 
 use super::lookup;
-use super::read::{Admitted, Limits, Read, admit, read_records};
+use super::read::{Admitted, Limits, Read, admit, read_records, told};
 use crate::authorizer::Operation;
 use crate::context::RequestContext;
 use crate::session::{Plan, SessionRequest, Told, TopicRef, Wanted};
@@ -43,7 +44,7 @@ use crate::session::{Plan, SessionRequest, Told, TopicRef, Wanted};
 pub const VERSIONS: RangeInclusive<i16> = 4..=18;
 
 /// Answers a fetch, waiting until there is enough, something went wrong, or the time is over.
-pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchResponse {
+pub async fn handle(context: &RequestContext, mut request: FetchRequest) -> FetchResponse {
     let limits = Limits {
         max_bytes: usize::try_from(
             i64::from(request.max_bytes).min(context.node().config.network.fetch_max_bytes),
@@ -54,6 +55,7 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
     };
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let existing = || context.node().image.get().partition_count();
+    let rack = std::mem::take(&mut request.rack_id);
     let plan = match context.gateway.fetch_sessions.plan(
         session_request(context, request),
         context.now_ms(),
@@ -67,7 +69,7 @@ pub async fn handle(context: &RequestContext, request: FetchRequest) -> FetchRes
             };
         }
     };
-    let mut reading = Reading::resolve(context, plan, limits);
+    let mut reading = Reading::resolve(context, plan, limits, &rack);
     reading.until_enough(context, max_wait).await;
     reading.answer(context)
 }
@@ -121,6 +123,8 @@ fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRe
 struct Part {
     wanted: Wanted,
     view: Result<Arc<PartitionView>, ErrorCode>,
+    /// The replica that the client should read from instead, -1 for this one.
+    nearer: NodeId,
     read: Read,
 }
 
@@ -132,15 +136,21 @@ struct Reading {
 }
 
 impl Reading {
-    fn resolve(context: &RequestContext, mut plan: Plan, limits: Limits) -> Self {
+    fn resolve(context: &RequestContext, mut plan: Plan, limits: Limits, rack: &str) -> Self {
         let image = context.node().image.get();
+        let selects = !rack.is_empty() && selects_by_rack(context);
         let parts = std::mem::take(&mut plan.wanted)
             .into_iter()
             .map(|wanted| {
                 let view = find(context, &image, &wanted);
+                let nearer = match &view {
+                    Ok(view) if selects => nearer(context, &image, view, rack),
+                    _ => -1,
+                };
                 Part {
                     wanted,
                     view,
+                    nearer,
                     read: Read::default(),
                 }
             })
@@ -188,6 +198,10 @@ impl Reading {
         for part in &mut self.parts {
             let left = self.limits.max_bytes.saturating_sub(total);
             part.read = match &part.view {
+                Ok(view) if part.nearer >= 0 => Read {
+                    offsets: told(view),
+                    ..Read::default()
+                },
                 Ok(view) => match admit(view, &part.wanted, self.limits, left, total == 0) {
                     Admitted::Answered(read) => read,
                     Admitted::Reads(range, offsets) => {
@@ -201,6 +215,7 @@ impl Reading {
             };
             total += part.read.records.len();
             urgent |= part.read.error.is_some() || part.read.diverging.is_some();
+            urgent |= part.nearer >= 0;
         }
         (total, urgent)
     }
@@ -212,7 +227,12 @@ impl Reading {
         };
         let mut endpoints = Vec::new();
         for part in self.parts {
-            let Part { wanted, read, .. } = part;
+            let Part {
+                wanted,
+                read,
+                nearer,
+                ..
+            } = part;
             let told = Told {
                 error_code: read.error.map_or(0, ErrorCode::code),
                 ..read.offsets
@@ -221,11 +241,11 @@ impl Reading {
                 &wanted.topic,
                 wanted.partition,
                 told,
-                !read.records.is_empty(),
+                !read.records.is_empty() || nearer >= 0,
             ) {
                 continue;
             }
-            let data = partition_data(
+            let mut data = partition_data(
                 context,
                 &wanted,
                 read,
@@ -233,6 +253,7 @@ impl Reading {
                 self.limits.committed,
                 &mut endpoints,
             );
+            data.preferred_read_replica = nearer;
             match response.responses.last_mut() {
                 Some(last)
                     if *last.topic == *wanted.topic.name && last.topic_id == wanted.topic.id =>
@@ -254,7 +275,8 @@ impl Reading {
     }
 }
 
-/// The view of a partition's leader, if the requester may read the topic.
+/// The view of a partition's leader, or of its follower here for clients that know of such reads
+/// (KIP-392), if the requester may read the topic.
 fn find(
     context: &RequestContext,
     image: &MetadataImage,
@@ -262,9 +284,47 @@ fn find(
 ) -> Result<Arc<PartitionView>, ErrorCode> {
     let by_id = context.api_version >= 13;
     let topic = lookup::permitted(context, image, Operation::Read, by_id, &wanted.topic)?;
-    let route = lookup::route(context, &topic, wanted.partition)?;
-    lookup::check_epoch(wanted.current_leader_epoch, route.view.leader_epoch)?;
-    Ok(route.view)
+    let view = match lookup::route(context, &topic, wanted.partition) {
+        Ok(route) => route.view,
+        Err(code) => {
+            let routing = &context.node().routing;
+            let followed = routing.follower(topic.id, wanted.partition);
+            let followed = followed.filter(|_| context.api_version >= 11);
+            followed.ok_or(code)?.view
+        }
+    };
+    lookup::check_epoch(wanted.current_leader_epoch, view.leader_epoch)?;
+    Ok(view)
+}
+
+/// Whether clients are sent to the replica in their rack: `replica.selector.class`.
+fn selects_by_rack(context: &RequestContext) -> bool {
+    let class = &context.node().config.replication.replica_selector_class;
+    let class = class.as_deref();
+    class.is_some_and(|class| class.ends_with("RackAwareReplicaSelector"))
+}
+
+/// The in-sync replica in the client's rack that it should read from, -1 for the leader itself. All
+/// of them hold what readers may see.
+fn nearer(
+    context: &RequestContext,
+    image: &MetadataImage,
+    view: &PartitionView,
+    rack: &str,
+) -> NodeId {
+    let own = context.node().node_id;
+    let Some(partition) = image.partition_by_id(view.topic_id, view.partition) else {
+        return -1;
+    };
+    let is_near = |id: &NodeId| {
+        image
+            .broker(*id)
+            .is_some_and(|broker| broker.is_active() && broker.rack.as_deref() == Some(rack))
+    };
+    if partition.leader != own || is_near(&own) {
+        return -1;
+    }
+    partition.isr.iter().copied().find(is_near).unwrap_or(-1)
 }
 
 fn partition_data(

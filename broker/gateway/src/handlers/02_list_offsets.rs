@@ -5,6 +5,7 @@
 //! | 1 | the oldest served |
 //! | 2 | isolation level |
 //! | 4 | leader epoch |
+//! | 5 | OFFSET_NOT_AVAILABLE (KIP-207) |
 //! | 6 | flexible |
 //! | 7 | max timestamp, -3 (KIP-734) |
 //! | 8 | earliest local, -4 (KIP-405) |
@@ -107,6 +108,13 @@ fn response(partition_index: i32, found: Result<Found, ErrorCode>) -> ListOffset
     }
 }
 
+fn not_available(context: &RequestContext) -> ErrorCode {
+    match context.api_version {
+        ..5 => ErrorCode::LeaderNotAvailable,
+        _ => ErrorCode::OffsetNotAvailable,
+    }
+}
+
 fn find(
     context: &RequestContext,
     topic: &str,
@@ -128,6 +136,8 @@ fn find(
     let epoch_of = |offset| reader.epoch_at(offset).unwrap_or(-1);
     let unsupported = |since| context.api_version < since;
     match wanted.timestamp {
+        // A new leader does not know yet how far readers of the old one have got.
+        LATEST if consumer && bound < view.epoch_start_offset() => Err(not_available(context)),
         LATEST => Ok((-1, bound, view.leader_epoch)),
         EARLIEST | EARLIEST_LOCAL => {
             if wanted.timestamp == EARLIEST_LOCAL && unsupported(8) {
@@ -148,6 +158,9 @@ fn find(
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Ok(nothing),
         time if time < 0 => Err(ErrorCode::UnsupportedVersion),
         time => {
+            if consumer && bound < view.epoch_start_offset() {
+                return Err(not_available(context));
+            }
             let found = reader.offset_for_timestamp(time, bound);
             let found = found.map_err(|error| lookup::log_error(&error))?;
             Ok(found.map_or(nothing, |at| (at.timestamp, at.offset, epoch_of(at.offset))))

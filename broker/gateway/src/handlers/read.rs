@@ -42,6 +42,16 @@ pub(super) struct Range {
     at_least_one: bool,
 }
 
+/// A partition's offsets as they are now.
+pub(super) fn told(view: &PartitionView) -> Told {
+    Told {
+        high_watermark: view.high_watermark(),
+        last_stable_offset: view.last_stable_offset(),
+        log_start_offset: view.log_start_offset(),
+        error_code: 0,
+    }
+}
+
 pub(super) fn admit(
     view: &PartitionView,
     wanted: &Wanted,
@@ -51,12 +61,7 @@ pub(super) fn admit(
 ) -> Admitted {
     let high_watermark = view.high_watermark();
     let last_stable_offset = view.last_stable_offset();
-    let offsets = Told {
-        high_watermark,
-        last_stable_offset,
-        log_start_offset: view.log_start_offset(),
-        error_code: 0,
-    };
+    let offsets = told(view);
     let refuse = |code| {
         Admitted::Answered(Read {
             error: Some(code),
