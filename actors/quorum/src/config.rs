@@ -108,6 +108,14 @@ pub struct QuorumConfig {
     pub cluster_id: String,
     /// The voters of the first boot. Later the log knows better, and this list is ignored.
     pub voters: Vec<Voter>,
+    /// The node ids that are configured as voters: where a replica that has lost its leader, or
+    /// never had one, asks.
+    pub contacts: Vec<i32>,
+    /// Where this node is reached.
+    pub endpoint: String,
+    /// Whether a replica without a vote asks for one as soon as it has caught up. One that is
+    /// among the `contacts` does so on its first boot: it has lost its disk.
+    pub auto_join: bool,
     /// Where log and snapshots lie; made when missing.
     pub dir: PathBuf,
     /// The disk.
@@ -160,6 +168,9 @@ impl QuorumConfig {
             node_id,
             directory_id,
             cluster_id: cluster_id.into(),
+            contacts: voters.iter().map(|voter| voter.node_id).collect(),
+            endpoint: String::new(),
+            auto_join: false,
             voters,
             dir: dir.into(),
             disk,

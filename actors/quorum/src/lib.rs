@@ -24,6 +24,7 @@
 pub mod bootstrap;
 mod config;
 mod machine;
+mod members;
 mod network;
 mod propose;
 mod quorum;
@@ -37,6 +38,7 @@ mod types;
 
 pub use config::{Limits, MAX_ENTRY_BYTES, QuorumConfig, StartError, Timers, Voter};
 pub use machine::{SnapshotJob, StateMachine};
+pub use members::MemberError;
 pub use network::{CallError, CallFuture, Handler, MeshPeers, NoPeers, Peers};
 pub use propose::{ProposeError, Proposed, Proposer};
 pub use quorum::{Quorum, ReadError};

@@ -19,10 +19,10 @@ mod server;
 mod wire;
 
 pub(crate) use client::Network;
-pub(crate) use hello::{answer_with, ask};
+pub(crate) use hello::{answer_with, ask, inquire};
 pub use mesh::MeshPeers;
 pub(crate) use server::Server;
-pub(crate) use wire::Standing;
+pub(crate) use wire::{Answer, Inquiry, Question, Standing};
 
 /// The future of a call.
 pub type CallFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -54,6 +54,11 @@ pub trait Peers: Send + Sync + Debug + 'static {
 
     /// Has requests that reach this node answered by `handler`, from now on.
     fn serve(&self, handler: Handler);
+
+    /// Hears where a node is reached, as the quorum's members know it.
+    fn learn(&self, node: i32, endpoint: &str) {
+        let _ = (node, endpoint);
+    }
 
     /// Has nothing answered any more: the replica has ended.
     fn retire(&self);

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use odeon_kernel::clock::SharedClock;
+use odeon_kernel::clock::{SharedClock, timeout};
 use odeon_kernel::{spawn, watch};
 use openraft::ReadPolicy;
-use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{LinearizableReadError, RaftError};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -16,15 +16,19 @@ use tokio::task::JoinHandle;
 use crate::Raft;
 use crate::config::{Limits, QuorumConfig, StartError, Timers, Voter, check};
 use crate::machine::Machine;
-use crate::network::{Network, Peers, Server};
+use crate::members::{Attendant, MemberError, Members};
+use crate::network::{Answer, Network, Peers, Question, Server};
 use crate::propose::{self, Inbox, ProposeError, Proposed, Proposer};
-use crate::role::{self, CaughtUp, Observer, QuorumRole, QuorumStatus};
+use crate::role::{CaughtUp, Observer, QuorumRole, QuorumStatus};
 use crate::store::LogStore;
 use crate::types::{Endpoint, ReplicaId};
 
 mod boot;
 
 use boot::{engine_config, open};
+
+/// How long a leader that stops waits for another to take over.
+const HAND_OVER: Duration = Duration::from_secs(1);
 
 /// Why a read barrier was not passed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,16 +59,20 @@ pub struct Quorum {
 struct Parts {
     raft: Raft,
     own: ReplicaId,
+    cluster_id: Arc<str>,
     clock: SharedClock,
     peers: Arc<dyn Peers>,
+    contacts: Vec<i32>,
+    endpoint: String,
+    joins: bool,
     store: LogStore,
 }
 
 struct Shared {
     parts: Parts,
     inbox: Inbox,
+    members: Members,
     role: watch::Receiver<QuorumRole>,
-    caught_up: watch::Receiver<CaughtUp>,
     failed: watch::Receiver<Option<String>>,
     stopping: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -115,17 +123,24 @@ impl Quorum {
             .await
             .map_err(|fatal| StartError::Engine(fatal.to_string()))?;
         let max_snapshot_bytes = config.limits.max_snapshot_bytes;
-        let server = Server::new(raft.clone(), cluster_id, own, max_snapshot_bytes);
-        config.peers.serve(server.handler());
-        raft.run();
+        // With a vote by its configuration, and no entry: what it voted on is lost.
+        let anew = store.is_empty() && config.contacts.contains(&own.node_id);
         let parts = Parts {
-            raft,
+            raft: raft.clone(),
             own,
+            cluster_id: cluster_id.clone(),
             clock: config.clock,
-            peers: config.peers,
+            peers: config.peers.clone(),
+            contacts: config.contacts,
+            endpoint: config.endpoint,
+            joins: config.auto_join || anew,
             store,
         };
         let quorum = Self::spawn(parts, &config.timers, &config.limits, wanted);
+        let members = quorum.shared.members.clone();
+        let server = Server::new(raft.clone(), cluster_id, own, max_snapshot_bytes, members);
+        config.peers.serve(server.handler());
+        raft.run();
         if let Err(error) = quorum.found(&config.voters).await {
             quorum.shutdown().await;
             return Err(error);
@@ -159,17 +174,33 @@ impl Quorum {
             limits.queued_proposals,
             limits.queued_bytes,
         );
+        let members = Members::new(
+            raft.clone(),
+            *own,
+            parts.cluster_id.clone(),
+            (clock.clone(), parts.peers.clone()),
+            parts.contacts.clone(),
+            (role.clone(), caught_up),
+        );
+        let attendant = Attendant {
+            members: members.clone(),
+            endpoint: parts.endpoint.clone(),
+            joins: parts.joins,
+            told: BTreeMap::new(),
+            heard: BTreeMap::new(),
+        };
         let snapshotter = take_snapshots(raft.clone(), wanted, stopping.subscribe());
         let tasks = vec![
             spawn(observer.run()),
             spawn(pump.run(stopping.subscribe())),
             spawn(snapshotter),
+            spawn(attendant.run(stopping.subscribe())),
         ];
         let shared = Shared {
             parts,
             inbox,
+            members,
             role,
-            caught_up,
             failed,
             stopping,
             tasks: Mutex::new(tasks),
@@ -313,17 +344,44 @@ impl Quorum {
         self.shared.failed.clone()
     }
 
-    /// How far every replica is, as `DescribeQuorum` shows it.
+    /// How far every replica is, as this node knows it: all of it if this node leads.
     pub fn status(&self) -> QuorumStatus {
-        let shared = &self.shared;
-        let metrics = shared.parts.raft.metrics();
-        let (metrics, caught_up) = (metrics.borrow_watched(), shared.caught_up.borrow());
-        role::status(
-            &metrics,
-            shared.parts.own,
-            &caught_up,
-            shared.parts.clock.now_ms(),
-        )
+        self.shared.members.status()
+    }
+
+    /// How far every replica is, as the leader knows it.
+    ///
+    /// # Errors
+    /// [`MemberError::NoLeader`].
+    pub async fn describe(&self) -> Result<QuorumStatus, MemberError> {
+        match self.shared.members.ask(Question::Describe).await {
+            Answer::Status(status) => Ok(status),
+            Answer::No(error) => Err(error),
+            Answer::Done => Err(MemberError::NoLeader { leader: None }),
+        }
+    }
+
+    /// Gives a vote to a replica that follows and has caught up. Any node may ask for it.
+    ///
+    /// # Errors
+    /// See [`MemberError`].
+    pub async fn add_voter(&self, replica: ReplicaId) -> Result<(), MemberError> {
+        self.change(Question::AddVoter { replica }).await
+    }
+
+    /// Takes a replica's vote; it goes on as an observer. Any node may ask for it.
+    ///
+    /// # Errors
+    /// See [`MemberError`]. The last voter stays.
+    pub async fn remove_voter(&self, replica: ReplicaId) -> Result<(), MemberError> {
+        self.change(Question::RemoveVoter { replica }).await
+    }
+
+    async fn change(&self, question: Question) -> Result<(), MemberError> {
+        match self.shared.members.ask(question).await {
+            Answer::No(error) => Err(error),
+            Answer::Done | Answer::Status(_) => Ok(()),
+        }
     }
 
     /// Takes a snapshot now, whatever the limits say. Returns at once.
@@ -355,9 +413,11 @@ impl Quorum {
             .map_err(|_| ReadError::Stopped)
     }
 
-    /// Ends the replica: proposals that wait fail, everything written is synced. Not cancel safe.
+    /// Ends the replica: a leader hands over first, proposals that wait fail, everything written is
+    /// synced. Not cancel safe.
     pub async fn shutdown(&self) {
         let shared = &self.shared;
+        self.hand_over().await;
         shared.stopping.send_replace(true);
         shared.parts.peers.retire();
         if let Err(error) = shared.parts.raft.shutdown().await {
@@ -371,6 +431,37 @@ impl Quorum {
         }
         if let Err(error) = shared.parts.store.drain().await {
             tracing::warn!(%error, "the quorum's log did not end well");
+        }
+    }
+}
+
+impl Quorum {
+    /// Offers the lead to the voter that is furthest, and waits a little for it to be taken.
+    async fn hand_over(&self) {
+        let own = self.shared.parts.own;
+        if !self.shared.role.borrow().ready {
+            return;
+        }
+        let status = self.status();
+        let others = status
+            .voters
+            .iter()
+            .filter(|voter| (voter.node_id, voter.directory_id) != (own.node_id, own.directory_id));
+        let Some(heir) = others.max_by_key(|voter| voter.log_end_offset) else {
+            return;
+        };
+        let heir = ReplicaId {
+            node_id: heir.node_id,
+            directory_id: heir.directory_id,
+        };
+        if self.transfer_leader(heir).await.is_err() {
+            return;
+        }
+        let mut role = self.role();
+        let taken = role.wait_for(|role| !role.ready && role.leader.is_some());
+        let clock = &self.shared.parts.clock;
+        if timeout(&**clock, HAND_OVER, taken).await.is_err() {
+            tracing::warn!(%heir, "the lead of the quorum was not taken over");
         }
     }
 }

@@ -8,8 +8,9 @@ use odeon_kernel::watch;
 use odeon_model::Uuid;
 use openraft::async_runtime::WatchReceiver;
 use openraft::{Instant, ServerState};
+use serde::{Deserialize, Serialize};
 
-use crate::types::{ReplicaId, Types};
+use crate::types::{ReplicaId, Types, uuid_bytes};
 
 pub(crate) type Metrics = openraft::RaftMetrics<Types>;
 pub(crate) type MetricsReceiver = openraft::type_config::alias::WatchReceiverOf<Types, Metrics>;
@@ -27,11 +28,12 @@ pub struct QuorumRole {
 }
 
 /// How far a replica is, as the leader knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaProgress {
     /// The replica's node id.
     pub node_id: i32,
     /// The id of its metadata log directory.
+    #[serde(with = "uuid_bytes")]
     pub directory_id: Uuid,
     /// One behind the last entry known to be on its disk; -1 when not known.
     pub log_end_offset: i64,
@@ -43,7 +45,7 @@ pub struct ReplicaProgress {
 }
 
 /// What `DescribeQuorum` shows. Offsets are Raft indexes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuorumStatus {
     /// The leader's node id, or -1.
     pub leader_id: i32,

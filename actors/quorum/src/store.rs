@@ -169,6 +169,12 @@ impl LogStore {
         lock(&self.index).purged
     }
 
+    /// Whether there is no entry, and never was.
+    pub(crate) fn is_empty(&self) -> bool {
+        let index = lock(&self.index);
+        index.last().is_none() && index.purged.is_none()
+    }
+
     /// Whether nothing was ever written here.
     #[cfg(test)]
     pub(crate) fn is_pristine(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Whole replicas, alone and together.
 
+mod members;
 mod power;
 mod single;
 mod three;

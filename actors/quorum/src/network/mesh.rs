@@ -40,6 +40,12 @@ impl Peers for MeshPeers {
         self.0.register(SERVICE, answer);
     }
 
+    fn learn(&self, node: i32, endpoint: &str) {
+        if node != self.0.node_id() && !endpoint.is_empty() {
+            self.0.learn(node, endpoint);
+        }
+    }
+
     fn retire(&self) {
         self.0.unregister(SERVICE);
     }

@@ -6,9 +6,12 @@ use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::TransferLeaderRequest;
 
-use super::wire::{Chunk, Message, Reply, Request, Standing, append_request, decode, encode};
+use super::wire::{
+    Chunk, Inquiry, Message, Reply, Request, Standing, append_request, decode, encode,
+};
 use super::{CallFuture, Handler};
 use crate::Raft;
+use crate::members::Members;
 use crate::types::{ReplicaId, SnapshotMeta, StoredSnapshotMeta, StoredVote, Types};
 
 type Snapshot = openraft::type_config::alias::SnapshotOf<Types, Bytes>;
@@ -19,6 +22,7 @@ pub(crate) struct Server {
     cluster_id: Arc<str>,
     own: ReplicaId,
     max_snapshot_bytes: u64,
+    members: Members,
     /// The snapshot that is arriving: one at a time.
     incoming: Mutex<Option<Incoming>>,
 }
@@ -37,12 +41,14 @@ impl Server {
         cluster_id: Arc<str>,
         own: ReplicaId,
         max_snapshot_bytes: u64,
+        members: Members,
     ) -> Self {
         Self {
             raft,
             cluster_id,
             own,
             max_snapshot_bytes,
+            members,
             incoming: Mutex::new(None),
         }
     }
@@ -72,6 +78,7 @@ impl Server {
         let envelope = match decode(bytes)? {
             Message::Replica(envelope) => envelope,
             Message::Hello => return Ok(Reply::Standing(self.standing())),
+            Message::Ask(inquiry) => return self.asked(inquiry).await,
         };
         if envelope.cluster_id != *self.cluster_id {
             return Err(format!("this is cluster {}", self.cluster_id));
@@ -113,6 +120,13 @@ impl Server {
                 })
             }
         }
+    }
+
+    async fn asked(&self, inquiry: Inquiry) -> Result<Reply, String> {
+        if inquiry.cluster_id != *self.cluster_id {
+            return Err(format!("this is cluster {}", self.cluster_id));
+        }
+        Ok(Reply::Answer(self.members.answer(inquiry.question).await))
     }
 
     fn standing(&self) -> Standing {

@@ -8,6 +8,8 @@ use openraft::raft::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::members::MemberError;
+use crate::role::QuorumStatus;
 use crate::types::{
     ReplicaId, StoredEntry, StoredLogId, StoredSnapshotMeta, StoredVote, Types, raw_bytes,
     uuid_bytes,
@@ -23,6 +25,43 @@ pub(super) enum Message {
     Replica(Envelope),
     /// Asks how the node stands.
     Hello,
+    /// Asks the leader something that is not about entries.
+    Ask(Inquiry),
+}
+
+/// A question to a cluster's leader, from a replica of the cluster or one that wants to be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Inquiry {
+    #[serde(rename = "c")]
+    pub(crate) cluster_id: String,
+    #[serde(rename = "q")]
+    pub(crate) question: Question,
+}
+
+/// What a leader is asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Question {
+    /// To let a replica follow, in place of others of the same node that have no vote.
+    Follow {
+        replica: ReplicaId,
+        endpoint: String,
+    },
+    /// To let a follower vote, in place of another one of the same node.
+    Join { replica: ReplicaId },
+    /// To let a follower vote.
+    AddVoter { replica: ReplicaId },
+    /// To take a replica's vote.
+    RemoveVoter { replica: ReplicaId },
+    /// How far everybody is.
+    Describe,
+}
+
+/// What the leader says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Done,
+    Status(QuorumStatus),
+    No(MemberError),
 }
 
 /// How a node stands, for those that found or find a cluster.
@@ -112,6 +151,7 @@ pub(super) enum Reply {
         accepted: bool,
     },
     Standing(Standing),
+    Answer(Answer),
     /// The request is not for this replica, or it cannot answer.
     Refused(String),
 }

@@ -5,22 +5,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use odeon_kernel::clock::{Clock, SystemClock};
 use odeon_mesh::{Cut, LocalNetwork, LocalOptions, Mesh};
+use odeon_model::Uuid;
 
 use super::{Recorder, config, directory, until};
 use crate::{MeshPeers, ProposeError, Quorum, QuorumConfig, ReplicaId};
 
-const NODES: [i32; 3] = [1, 2, 3];
+pub(super) const NODES: [i32; 3] = [1, 2, 3];
 
-struct Cluster {
-    dir: tempfile::TempDir,
-    network: LocalNetwork,
-    recorders: BTreeMap<i32, Recorder>,
-    quorums: BTreeMap<i32, Quorum>,
+pub(super) struct Cluster {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) network: LocalNetwork,
+    pub(super) recorders: BTreeMap<i32, Recorder>,
+    pub(super) quorums: BTreeMap<i32, Quorum>,
     adjust: fn(&mut QuorumConfig),
 }
 
 impl Cluster {
-    async fn start(adjust: fn(&mut QuorumConfig)) -> Self {
+    pub(super) async fn start(adjust: fn(&mut QuorumConfig)) -> Self {
         let mut cluster = Self {
             dir: tempfile::tempdir().unwrap(),
             network: LocalNetwork::with_options(
@@ -41,11 +42,19 @@ impl Cluster {
         cluster
     }
 
-    async fn boot(&mut self, node: i32) {
+    pub(super) async fn boot(&mut self, node: i32) {
+        self.boot_as(node, directory(node), &NODES).await;
+    }
+
+    /// Starts a node with a directory, and voters to found the cluster with or none to join it.
+    pub(super) async fn boot_as(&mut self, node: i32, directory_id: Uuid, voters: &[i32]) {
         let recorder = Recorder::default();
-        let dir = self.dir.path().join(node.to_string());
+        let dir = self.dir.path().join(format!("{node}-{directory_id}"));
         let peers = Arc::new(MeshPeers(Arc::new(self.network.node(node))));
-        let mut config = config(node, &NODES, &dir, peers, &recorder);
+        let mut config = config(node, voters, &dir, peers, &recorder);
+        config.directory_id = directory_id;
+        config.contacts = NODES.to_vec();
+        config.endpoint = format!("node{node}:9093");
         (self.adjust)(&mut config);
         let quorum = Quorum::start(config).await.unwrap();
         self.recorders.insert(node, recorder);
@@ -53,7 +62,7 @@ impl Cluster {
     }
 
     /// A node other than those in `without` that leads and is ready, and its term.
-    async fn leader(&self, without: &[i32]) -> (i32, u64) {
+    pub(super) async fn leader(&self, without: &[i32]) -> (i32, u64) {
         let waits = self
             .quorums
             .iter()
@@ -66,7 +75,7 @@ impl Cluster {
     }
 
     /// Proposes through whoever leads until it is applied.
-    async fn write(&self, text: &str, without: &[i32]) -> i32 {
+    pub(super) async fn write(&self, text: &str, without: &[i32]) -> i32 {
         loop {
             let (node, term) = self.leader(without).await;
             let entry = Bytes::copy_from_slice(text.as_bytes());
@@ -79,7 +88,7 @@ impl Cluster {
         }
     }
 
-    async fn settle(&self, node: i32, texts: &[String]) {
+    pub(super) async fn settle(&self, node: i32, texts: &[String]) {
         let settled = tokio::time::timeout(Duration::from_secs(20), async {
             while self.recorders[&node].texts() != texts {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -93,7 +102,7 @@ impl Cluster {
         });
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         for quorum in self.quorums.values() {
             assert_eq!(*quorum.failed().borrow(), None);
             quorum.shutdown().await;
@@ -101,7 +110,7 @@ impl Cluster {
     }
 }
 
-fn texts(range: std::ops::Range<usize>) -> Vec<String> {
+pub(super) fn texts(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("entry {n}")).collect()
 }
 
