@@ -151,6 +151,27 @@ fn voters(config: &BrokerConfig) -> Vec<(i32, String)> {
         .collect()
 }
 
+/// Where the other nodes reach this one: empty when its address does not say.
+fn own_endpoint(config: &BrokerConfig) -> String {
+    let voters = &config.quorum.voters;
+    if let Some(own) = voters.iter().find(|voter| voter.id == config.node_id) {
+        return own.address.to_string();
+    }
+    let network = &config.network;
+    let name = match config.roles.controller {
+        true => network.controller_listener_names.first(),
+        false => Some(&network.inter_broker_listener_name),
+    };
+    let listener = network
+        .advertised_listeners
+        .iter()
+        .find(|listener| Some(&listener.name) == name);
+    listener
+        .filter(|listener| listener.port != 0)
+        .map(|listener| format!("{}:{}", listener.host, listener.port))
+        .unwrap_or_default()
+}
+
 /// Finds or founds the cluster, makes the log directories its own, and starts the replica.
 async fn quorum(parts: QuorumParts) -> Result<Opened, NodeError> {
     let config = &parts.config;
@@ -196,6 +217,9 @@ async fn quorum(parts: QuorumParts) -> Result<Opened, NodeError> {
         Box::new(machine),
     );
     quorum.blocking = parts.blocking;
+    quorum.contacts = config.quorum.voters.iter().map(|voter| voter.id).collect();
+    quorum.endpoint = own_endpoint(config);
+    quorum.auto_join = config.quorum.auto_join;
     quorum.limits.snapshot_bytes = u64::try_from(config.quorum.max_record_bytes_between_snapshots)
         .unwrap_or(quorum.limits.snapshot_bytes);
     let quorum = Quorum::start(quorum).await?;

@@ -6,10 +6,11 @@
 //! | 1 | fetch and caught-up times (KIP-836) |
 //! | 2 | directory ids, nodes and their endpoints (KIP-853) |
 //!
-//! Deviations: none known.
+//! Any node answers, with what the leader says. Deviations: none known.
 
 use std::ops::RangeInclusive;
 
+use odeon_actors::node::QuorumStatus;
 use odeon_model::{ErrorCode, Uuid};
 use odeon_protocol::messages::describe_quorum_response::{
     Listener, Node, PartitionData, ReplicaState, TopicData,
@@ -42,9 +43,11 @@ pub async fn handle(
             && matches!(topic.partitions.as_slice(), [one] if one.partition_index == 0)
     );
     if !valid {
-        return unknown(request);
+        return failed(request, ErrorCode::UnknownTopicOrPartition);
     }
-    let status = context.node().quorum.status();
+    let Ok(status) = context.node().quorum.describe().await else {
+        return failed(request, ErrorCode::NotLeaderOrFollower);
+    };
     let replica = |progress: &odeon_actors::node::ReplicaProgress| ReplicaState {
         replica_id: progress.node_id,
         replica_directory_id: if context.api_version >= 2 {
@@ -73,7 +76,7 @@ pub async fn handle(
         ..Default::default()
     };
     let nodes = if context.api_version >= 2 {
-        nodes(context)
+        nodes(context, &status)
     } else {
         Vec::new()
     };
@@ -85,10 +88,9 @@ pub async fn handle(
 }
 
 /// Where the voters are reached. A node's controller answers on its broker listeners here.
-fn nodes(context: &RequestContext) -> Vec<Node> {
+fn nodes(context: &RequestContext, status: &QuorumStatus) -> Vec<Node> {
     let image = context.node().image.get();
-    let voters = context.node().quorum.status().voters;
-    let nodes = voters.iter().map(|voter| Node {
+    let nodes = status.voters.iter().map(|voter| Node {
         node_id: voter.node_id,
         listeners: image
             .broker(voter.node_id)
@@ -109,8 +111,7 @@ fn nodes(context: &RequestContext) -> Vec<Node> {
     nodes.collect()
 }
 
-fn unknown(request: DescribeQuorumRequest) -> DescribeQuorumResponse {
-    let code = ErrorCode::UnknownTopicOrPartition;
+fn failed(request: DescribeQuorumRequest, code: ErrorCode) -> DescribeQuorumResponse {
     let topics = request.topics.into_iter().map(|topic| TopicData {
         topic_name: topic.topic_name,
         partitions: topic

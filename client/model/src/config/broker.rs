@@ -130,6 +130,8 @@ pub struct QuorumSettings {
     pub voters: Vec<Voter>,
     /// Where controllers can be found.
     pub bootstrap_servers: Vec<HostPort>,
+    /// Whether a controller without a vote asks for one.
+    pub auto_join: bool,
     /// How long a candidate waits for votes.
     pub election_timeout_ms: i64,
     /// Upper bound of the pause between elections.

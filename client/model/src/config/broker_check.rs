@@ -252,11 +252,7 @@ fn check_quorum(config: &BrokerConfig) -> Result<(), ConfigError> {
             config.node_id
         )
     })?;
-    let view = View {
-        layers: config.layers(),
-    };
-    let joins = view.layers.value("controller.quorum.auto.join.enable");
-    let joins = joins.and_then(|value| value.as_bool()) == Some(true);
+    let joins = quorum.auto_join;
     require(!joins, "controller.quorum.auto.join.enable", || {
         "controller.quorum.auto.join.enable is for controllers only".to_owned()
     })

@@ -123,6 +123,7 @@ impl View<'_> {
                 .map(|entry| parse_host_port(entry))
                 .collect::<Result<_, _>>()
                 .map_err(in_key(servers))?,
+            auto_join: self.boolean("controller.quorum.auto.join.enable"),
             election_timeout_ms: self.long("controller.quorum.election.timeout.ms"),
             election_backoff_max_ms: self.long("controller.quorum.election.backoff.max.ms"),
             fetch_timeout_ms: self.long("controller.quorum.fetch.timeout.ms"),
