@@ -18,6 +18,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+mod cluster;
+
+pub use cluster::ClusterProcess;
+
 /// How long a node may take to be ready.
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long a node may take to stop.
@@ -27,6 +31,9 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// directory goes too, unless the test is failing.
 #[derive(Debug)]
 pub struct NodeProcess {
+    id: i32,
+    /// As in `controller.quorum.voters`.
+    voters: String,
     home: Option<TempDir>,
     ports: [u16; 2],
     settings: Vec<(String, String)>,
@@ -85,16 +92,35 @@ impl NodeProcess {
     /// # Panics
     /// It does not start.
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        let home = TempDir::with_prefix("odeon-node-").expect("a temporary directory");
-        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let mut node = Self {
-            home: Some(home),
-            ports: free_ports(),
-            settings: settings.iter().map(owned).collect(),
-            child: None,
-        };
+        let ports = free_ports();
+        let voters = format!("1@127.0.0.1:{}", ports[1]);
+        let mut node = Self::prepare(1, ports, voters, settings);
         node.start_again();
         node
+    }
+
+    /// A node that does not run yet.
+    fn prepare(id: i32, ports: [u16; 2], voters: String, settings: &[(&str, &str)]) -> Self {
+        let home = TempDir::with_prefix("odeon-node-").expect("a temporary directory");
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        Self {
+            id,
+            voters,
+            home: Some(home),
+            ports,
+            settings: settings.iter().map(owned).collect(),
+            child: None,
+        }
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// Whether its process runs.
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
     }
 
     /// Where clients connect.
@@ -134,7 +160,18 @@ impl NodeProcess {
     /// It does not start.
     pub fn start_again(&mut self) -> Duration {
         let begun = Instant::now();
-        let stdout = self.launch().stdout.take().expect("the output is piped");
+        self.launch();
+        self.until_ready();
+        begun.elapsed()
+    }
+
+    /// Waits until the process that was launched serves.
+    ///
+    /// # Panics
+    /// It does not.
+    pub fn until_ready(&mut self) {
+        let child = self.child.as_mut().expect("the node runs");
+        let stdout = child.stdout.take().expect("the output is piped");
         let (said, hear) = mpsc::channel();
         thread::spawn(move || {
             let mut line = String::new();
@@ -149,7 +186,6 @@ impl NodeProcess {
             .unwrap_or_else(|error| panic!("the node said {line:?}: {error}\n{}", self.tail()));
         let listens = ready["listeners"]["PLAINTEXT"].as_str();
         assert_eq!(listens, Some(&*self.address().to_string()), "{ready}");
-        begun.elapsed()
     }
 
     /// Starts the process and waits for nothing.
@@ -189,20 +225,28 @@ impl NodeProcess {
         child.wait().expect("a killed process ends");
     }
 
+    /// Sends the process a signal (`STOP`, `CONT`).
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        let sent = kill
+            .arg(format!("-{signal}"))
+            .arg(self.pid().to_string())
+            .status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "{kill:?}");
+    }
+
     /// Asks the process with a signal to end (`TERM`, `INT`), and waits; how it ended and how
     /// long that took.
     ///
     /// # Panics
     /// It does not end in time.
     pub fn stop(&mut self, signal: &str) -> (ExitStatus, Duration) {
+        self.signal(signal);
         let mut child = self.child.take().expect("the node runs");
         let begun = Instant::now();
-        let mut kill = Command::new("kill");
-        let sent = kill
-            .arg(format!("-{signal}"))
-            .arg(child.id().to_string())
-            .status();
-        assert!(sent.is_ok_and(|sent| sent.success()), "{kill:?}");
         while begun.elapsed() < STOP_LIMIT {
             if let Some(status) = child.try_wait().expect("a child can be waited for") {
                 return (status, begun.elapsed());
@@ -251,12 +295,14 @@ impl NodeProcess {
         let home = self.home();
         let config = home.join(format!("server-{clients}.properties"));
         let mut text = format!(
-            "process.roles=broker,controller\nnode.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controllers}\n\
+            "process.roles=broker,controller\nnode.id={}\n\
+             controller.quorum.voters={}\n\
              controller.listener.names=CONTROLLER\n\
              listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controllers}\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\n\
              log.dirs={}\n",
+            self.id,
+            self.voters,
             self.data().display()
         );
         let settings = self.settings.iter().map(|(key, value)| (&**key, &**value));

@@ -14,4 +14,5 @@ mod adopt;
 mod cli;
 mod crash;
 mod gateway;
+mod processes;
 mod sim;

@@ -1,0 +1,113 @@
+//! A cluster of processes, as its users start it: elections, deaths, returns.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use odeon_client::{Client, ClientConfig, NewTopic, ProducerConfig, Record, parse_addresses};
+use odeon_tests::process::ClusterProcess;
+use tokio::time::timeout;
+
+/// Longer than anything here may take, a session time-out included.
+const LIMIT: Duration = Duration::from_secs(60);
+
+async fn client(cluster: &ClusterProcess) -> Client {
+    let addresses = parse_addresses(&cluster.bootstrap()).expect("addresses");
+    let client = Client::with_config(ClientConfig::new(addresses));
+    let client = timeout(LIMIT, client)
+        .await
+        .expect("a node answers in time");
+    client.expect("a node answers")
+}
+
+async fn create(client: &Client, topic: &str, replicas: i16) {
+    let new = NewTopic {
+        partitions: Some(3),
+        replication_factor: Some(replicas),
+        ..NewTopic::named(topic)
+    };
+    let created = timeout(LIMIT, client.admin().create_topics(&[new], false)).await;
+    for (name, result) in created.expect("an answer in time").expect("an answer") {
+        result.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+async fn produce(client: &Client, topic: &str, partition: i32, value: &'static str) {
+    let config = ProducerConfig {
+        delivery_timeout: LIMIT,
+        ..ProducerConfig::default()
+    };
+    let producer = client.producer(config).expect("a producer");
+    let record = Record::to(topic)
+        .partition(partition)
+        .value(Bytes::from_static(value.as_bytes()));
+    producer.send(record).await.expect("it is acknowledged");
+    producer.close().await;
+}
+
+#[test]
+fn three_processes_elect_a_controller_and_outlive_the_kill_of_any_one() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut cluster = ClusterProcess::start(3, &[]);
+    runtime.block_on(async {
+        create(&client(&cluster).await, "before", 3).await;
+    });
+    for victim in 1..=3 {
+        cluster.node(victim).kill();
+        runtime.block_on(async {
+            let client = client(&cluster).await;
+            create(&client, &format!("without-{victim}"), 2).await;
+            for partition in 0..3 {
+                produce(&client, "before", partition, "still here").await;
+            }
+        });
+        cluster.node(victim).start_again();
+    }
+    runtime.block_on(async {
+        let client = client(&cluster).await;
+        for topic in ["before", "without-1", "without-2", "without-3"] {
+            produce(&client, topic, 0, "all back").await;
+        }
+    });
+    for node in cluster.nodes() {
+        assert!(!node.log().contains("panicked"), "{}", node.log());
+    }
+}
+
+#[test]
+fn a_cluster_that_was_killed_as_a_whole_comes_back() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut cluster = ClusterProcess::start(3, &[]);
+    runtime.block_on(async {
+        let client = client(&cluster).await;
+        create(&client, "kept", 3).await;
+        produce(&client, "kept", 0, "x").await;
+    });
+    for id in 1..=3 {
+        cluster.node(id).kill();
+    }
+    cluster.start_all();
+    runtime.block_on(async { produce(&client(&cluster).await, "kept", 0, "y").await });
+}
+
+#[test]
+fn a_node_with_others_does_not_listen_beyond_its_machine_without_a_good_secret() {
+    let cluster = ClusterProcess::start(3, &[]);
+    let everywhere = [
+        (
+            "listeners",
+            "PLAINTEXT://0.0.0.0:0,CONTROLLER://127.0.0.1:0",
+        ),
+        ("advertised.listeners", "PLAINTEXT://127.0.0.1:9"),
+    ];
+    let short = ("odeon.cluster.secret", "too short");
+    let cases = [
+        (&everywhere[..], "odeon.cluster.secret of at least 16 bytes"),
+        (&[short][..], "has 9 bytes: it must have at least 16"),
+    ];
+    for (settings, reason) in cases {
+        let refused = cluster.nodes()[0].rival(false, settings);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.replace('\n', " ").contains(reason), "{said}");
+    }
+}
