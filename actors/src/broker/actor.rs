@@ -8,7 +8,7 @@ use odeon_kernel::supervisor::{AddChildError, ChildSpec, SupervisorHandle};
 use odeon_kernel::{Blocking, Rng, SharedClock, TaskGuard, View, Watch};
 use odeon_log::{Log, LogError, LogManager};
 use odeon_mesh::Mesh;
-use odeon_metadata::{Endpoint, MetadataImage, NO_LEADER, PartitionImage};
+use odeon_metadata::{BrokerImage, Endpoint, MetadataImage, NO_LEADER, PartitionImage};
 use odeon_model::config::{BrokerConfig, ConfigMap, TopicConfig};
 use odeon_model::{BrokerEpoch, LeaderEpoch, NodeId, TopicId, TopicPartition, Uuid};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -200,6 +200,16 @@ impl BrokerState {
                 .chain(actions(self.arguments.node_id, &self.acted_on, &image))
         {
             self.act(&image, action).await;
+        }
+        let joins = |broker: &BrokerImage| {
+            broker.is_active()
+                && !self.acted_on.is_active(broker.id)
+                && broker.id != self.arguments.node_id
+        };
+        if image.brokers().any(|broker| joins(broker)) {
+            // Its replicas may join their ISRs now.
+            let led = self.arguments.routing.all();
+            led.iter().for_each(|route| route.leader.look_at_isr());
         }
         self.acted_on = image;
     }

@@ -84,6 +84,11 @@ impl LeaderHandle {
         });
     }
 
+    /// Says that somebody who may not have been fit for the ISR may be now.
+    pub(crate) fn look_at_isr(&self) {
+        let _ = self.slot.cast(LeaderMsg::LookAtIsr);
+    }
+
     /// Says where a follower is.
     pub(crate) fn report(&self, follower: NodeId, report: Report) {
         let _ = self.slot.cast(LeaderMsg::Report { follower, report });

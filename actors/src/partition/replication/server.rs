@@ -53,6 +53,8 @@ struct Session {
 #[derive(Debug)]
 struct Entry {
     follower: Follower,
+    /// The request that said where it is: what older ones say, and come late, is out of date.
+    sequence: u64,
     view: Option<Arc<PartitionView>>,
     subscription: Arc<Subscription>,
 }
@@ -101,8 +103,10 @@ impl ReplicaServer {
                 let server = server.clone();
                 async move {
                     let progress: Progress = parse(&request)?;
-                    server.progress(from, progress);
-                    Ok(Bytes::new())
+                    match server.progress(from, progress) {
+                        true => Ok(Bytes::new()),
+                        false => Err("the session is not known".to_owned()),
+                    }
                 }
             }),
         );
@@ -134,21 +138,32 @@ impl ReplicaServer {
         Some(session)
     }
 
-    /// Takes positions; what cannot be taken is answered by the fetch that waits.
-    fn progress(&self, from: NodeId, progress: Progress) {
-        if let Some(session) = self.session(from, &progress) {
-            self.take(&session, progress);
-        }
+    /// Takes positions, unless the session is not known.
+    fn progress(&self, from: NodeId, progress: Progress) -> bool {
+        let session = self.session(from, &progress);
+        session
+            .map(|session| self.take(&session, progress))
+            .is_some()
     }
 
     fn take(&self, session: &Arc<Session>, progress: Progress) {
         let mut entries = session.entries();
+        let sequence = progress.sequence;
+        let is_older = |entry: &Entry| entry.sequence < sequence;
         for key in &progress.forgotten {
-            entries.remove(key);
+            if entries.get(key).is_some_and(is_older) {
+                entries.remove(key);
+            }
         }
         for change in progress.changes {
-            let route = self.inner.routing.get(change.topic_id, change.partition);
-            session.place(&mut entries, change, route, progress.broker_epoch);
+            if entries.get(&change.key()).is_none_or(is_older) {
+                let route = self.inner.routing.get(change.topic_id, change.partition);
+                let key = change.key();
+                session.place(&mut entries, change, route, progress.broker_epoch);
+                if let Some(entry) = entries.get_mut(&key) {
+                    entry.sequence = sequence;
+                }
+            }
         }
     }
 
@@ -297,6 +312,7 @@ impl Session {
             let follower = Follower::new(at);
             let entry = Entry {
                 follower,
+                sequence: 0,
                 view,
                 subscription,
             };

@@ -62,6 +62,8 @@ pub(super) struct Progress {
     pub(super) session: u64,
     /// The first request of a session: it need not be known.
     pub(super) begins: bool,
+    /// Counts the requests of the session, which may overtake each other.
+    pub(super) sequence: u64,
     /// The epoch of the followers' registration.
     pub(super) broker_epoch: BrokerEpoch,
     /// Where followers are.

@@ -21,6 +21,7 @@ pub(super) enum Send {
 pub(super) struct FetcherState<H> {
     session: u64,
     begins: bool,
+    sequence: u64,
     broker_epoch: BrokerEpoch,
     followed: BTreeMap<Key, (H, Position)>,
     /// Positions that the leaders' node has not been told.
@@ -37,6 +38,7 @@ impl<H> FetcherState<H> {
         Self {
             session,
             begins: true,
+            sequence: 0,
             broker_epoch: -1,
             followed: BTreeMap::new(),
             changed: BTreeSet::new(),
@@ -164,7 +166,9 @@ impl<H> FetcherState<H> {
             }
         }
         let few = self.forgotten.len().min(MAX_CHANGES);
+        self.sequence += 1;
         Progress {
+            sequence: self.sequence,
             session: self.session,
             begins: std::mem::take(&mut self.begins),
             broker_epoch: self.broker_epoch,
