@@ -12,6 +12,7 @@
 //!   begins again from what is committed, after an entry of its own has been.
 
 mod actor;
+mod deaths;
 mod dispatch;
 mod handle;
 mod link;

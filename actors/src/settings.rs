@@ -1,5 +1,7 @@
 //! A topic's settings, from the metadata image to what the log and the record checks want.
 
+use std::time::Duration;
+
 use odeon_log::{LogConfig, SyncMode};
 use odeon_metadata::{ConfigResource, Configs, MetadataImage};
 use odeon_model::NodeId;
@@ -111,5 +113,62 @@ fn target(compression: TopicCompression) -> TargetCompression {
         TopicCompression::Snappy => codec(Compression::Snappy, None),
         TopicCompression::Lz4(level) => codec(Compression::Lz4, Some(level)),
         TopicCompression::Zstd(level) => codec(Compression::Zstd, Some(level)),
+    }
+}
+
+/// How brokers show that they live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liveness {
+    /// How often a broker sends a heartbeat (`broker.heartbeat.interval.ms`).
+    pub heartbeat_interval: Duration,
+    /// How long a broker may be silent before it is fenced (`broker.session.timeout.ms`).
+    pub session_timeout: Duration,
+}
+
+/// What a node's properties say; where they say nothing, a node with others has the short times of
+/// a cluster that fails over within seconds, and a lone one Kafka's.
+pub fn liveness(statics: &ConfigMap) -> Liveness {
+    let voters = statics.get("controller.quorum.voters");
+    let others = voters.is_some_and(|voters| voters.contains(','))
+        || statics
+            .get("controller.quorum.bootstrap.servers")
+            .is_some_and(|servers| !servers.is_empty());
+    let (interval_ms, timeout_ms) = match others {
+        true => (150, 1_500),
+        false => (2_000, 9_000),
+    };
+    let set = |key: &str, otherwise: u64| {
+        let text = statics.get(key).and_then(|text| text.trim().parse().ok());
+        Duration::from_millis(text.unwrap_or(otherwise).max(1))
+    };
+    Liveness {
+        heartbeat_interval: set("broker.heartbeat.interval.ms", interval_ms),
+        session_timeout: set("broker.session.timeout.ms", timeout_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_with_others_are_missed_sooner_unless_told_otherwise() {
+        let of = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter();
+            let statics = pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let found = liveness(&statics.collect());
+            let millis = (found.heartbeat_interval, found.session_timeout);
+            (millis.0.as_millis(), millis.1.as_millis())
+        };
+        let three = ("controller.quorum.voters", "1@a:1,2@b:1,3@c:1");
+        assert_eq!(of(&[]), (2_000, 9_000));
+        assert_eq!(of(&[("controller.quorum.voters", "1@a:1")]), (2_000, 9_000));
+        assert_eq!(of(&[three]), (150, 1_500));
+        let set = [
+            three,
+            ("broker.heartbeat.interval.ms", "500"),
+            ("broker.session.timeout.ms", "6000"),
+        ];
+        assert_eq!(of(&set), (500, 6_000));
     }
 }

@@ -30,8 +30,9 @@ use odeon_actors::partition::RoutingTable;
 use odeon_gateway::context::Peer;
 use odeon_gateway::{AllowAll, Authorizer, GatewayState, Listening, connection};
 use odeon_kernel::supervisor::{RootExit, RootSupervisor, SupervisorHandle};
-use odeon_kernel::{Rng, Seams, SharedClock, SharedDisk, Watch};
+use odeon_kernel::{Rng, Seams, SharedClock, SharedDisk, Watch, watch};
 use odeon_log::LogError;
+use odeon_metadata::MetadataImage;
 use odeon_model::Uuid;
 use odeon_model::config::BrokerConfig;
 use odeon_quorum::StartError;
@@ -40,6 +41,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 mod adopt;
 mod mesh;
 mod open;
+mod stop;
 mod tree;
 
 pub use adopt::{AdoptError, AdoptedTopic, TopicAdoption};
@@ -124,6 +126,7 @@ pub struct Node {
     console: Option<SocketAddr>,
     data_dirs: Vec<PathBuf>,
     status: Watch<BrokerStatus>,
+    stopping: Arc<watch::Sender<bool>>,
     disk: SharedDisk,
     rng: Arc<Rng>,
     system: SystemRuntime,
@@ -276,6 +279,7 @@ impl Node {
             console: grown.console,
             data_dirs,
             status: grown.status,
+            stopping: grown.stopping,
             disk,
             rng,
             system,
@@ -309,11 +313,24 @@ impl Node {
     }
 
     async fn until_ready(&self, clock: &SharedClock) -> Result<(), NodeError> {
-        let mut status = self.status.clone();
+        let (mut status, mut image) = (self.status.clone(), self.handle.image.clone());
+        let own = self.handle.node_id;
+        let ready = async {
+            let epoch = status
+                .wait_for(|status| status.unfenced)
+                .await?
+                .broker_epoch;
+            // Others may have decided it, and this node learns of it later.
+            let shown = |image: &MetadataImage| {
+                let broker = image.broker(own);
+                broker.is_some_and(|broker| broker.epoch >= epoch && !broker.fenced)
+            };
+            image.wait_for(shown).await.map(drop)
+        };
         tokio::select! {
             biased;
-            ready = status.wait_for(|status| status.unfenced) => {
-                ready.map(drop).map_err(|_| NodeError::Failed("the broker actor ended".to_owned()))
+            ready = ready => {
+                ready.map_err(|_| NodeError::Failed("the broker actor ended".to_owned()))
             }
             () = clock.sleep(READY_LIMIT) => Err(NodeError::NotReady),
         }
@@ -360,9 +377,17 @@ impl Node {
         }
     }
 
-    /// Stops in order: edge, roles, then the log directories are closed cleanly, then the quorum.
+    /// Stops in order: what this broker leads is handed over to others, and so is the lead of the
+    /// quorum; then end edge, roles, then the log directories are closed cleanly, then the quorum.
     /// How many log directories were left clean.
     pub async fn stop(self) -> usize {
+        stop::hand_over(&self.handle, &self.stopping, &self.status).await;
+        stop::resign(&self.handle).await;
+        self.abandon().await
+    }
+
+    /// As [`Node::stop`], but without handing anything over: for a node that nobody can reach.
+    pub async fn abandon(self) -> usize {
         let Self {
             handle,
             root,

@@ -12,6 +12,7 @@
 
 mod adopt;
 mod cli;
+mod cluster;
 mod crash;
 mod gateway;
 mod processes;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use odeon_kernel::supervisor::{AddChildError, ChildSpec, SupervisorHandle};
-use odeon_kernel::{Blocking, Rng, SharedClock, TaskGuard, View, Watch};
+use odeon_kernel::{Blocking, Rng, SharedClock, TaskGuard, View, Watch, watch};
 use odeon_log::{Log, LogError, LogManager};
 use odeon_mesh::Mesh;
 use odeon_metadata::{BrokerImage, Endpoint, MetadataImage, NO_LEADER, PartitionImage};
@@ -51,6 +51,8 @@ pub struct BrokerStatus {
     pub broker_epoch: BrokerEpoch,
     /// Whether the controller lets it serve.
     pub unfenced: bool,
+    /// Whether it wanted to stop, and nothing is left that others would miss.
+    pub may_stop: bool,
 }
 
 /// The actor. See [`super`].
@@ -94,6 +96,8 @@ pub struct BrokerArguments {
     pub rng: Arc<Rng>,
     /// The coordinators it keeps.
     pub groups: Arc<GroupRouter>,
+    /// Whether it shall hand over what it leads, and stop then.
+    pub stopping: Arc<watch::Sender<bool>>,
     /// What it tells the node.
     pub status: Arc<View<BrokerStatus>>,
     /// Where blocking work goes.

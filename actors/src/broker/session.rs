@@ -1,39 +1,45 @@
-//! A broker's session with the controller: registration, then heartbeats.
+//! A broker's session with the controller: registration, then heartbeats, and at the end the
+//! hand-over of what it leads.
 //!
 //! It runs in a task of its own, so that a reconciliation that waits for a slow disk never delays a
 //! heartbeat.
 
 use std::time::Duration;
 
+use odeon_kernel::watch;
 use odeon_log::LogManager;
 use odeon_model::{BrokerEpoch, ErrorCode, Uuid};
 
 use super::actor::{BrokerArguments, BrokerStatus};
 use crate::controller::{BrokerHeartbeat, BrokerRegistration};
+use crate::settings::liveness;
 
 /// How long a retry waits when the controller does not answer.
 const RETRY: Duration = Duration::from_millis(50);
+/// How often a broker that wants to stop asks whether it may.
+const STOPPING_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A session that begins with the next registration.
 #[derive(Debug)]
 pub(super) struct Session {
     arguments: BrokerArguments,
     broker_epoch: BrokerEpoch,
+    stopping: watch::Receiver<bool>,
 }
 
 impl Session {
     pub(super) fn new(arguments: BrokerArguments) -> Self {
         Self {
+            stopping: arguments.stopping.subscribe(),
             arguments,
             broker_epoch: -1,
         }
     }
 
-    /// Keeps the session up for ever.
+    /// Keeps the session up until the broker may stop.
     pub(super) async fn run(mut self) {
         let clock = self.arguments.clock.clone();
-        let interval_ms = self.arguments.config.broker_heartbeat_interval_ms;
-        let interval = Duration::from_millis(u64::try_from(interval_ms).unwrap_or(1).max(1));
+        let interval = liveness(&self.arguments.properties).heartbeat_interval;
         let mut image = self.arguments.image.clone();
         loop {
             if self.broker_epoch < 0 && !self.register().await {
@@ -41,15 +47,20 @@ impl Session {
                 continue;
             }
             self.beat().await;
-            if self.arguments.status.get().unfenced {
-                clock.sleep(interval).await;
+            let status = self.arguments.status.get();
+            if status.may_stop {
+                return;
+            }
+            if *self.stopping.borrow_and_update() {
+                clock.sleep(interval.min(STOPPING_INTERVAL)).await;
                 continue;
             }
-            // Our own registration is on its way to us: its arrival unfences.
+            // While fenced: our own registration is on its way to us, and its arrival unfences.
             tokio::select! {
                 biased;
+                stopping = self.stopping.changed() => if stopping.is_err() { return },
                 () = clock.sleep(interval) => {}
-                changed = image.changed() => if changed.is_err() { return },
+                changed = image.changed(), if !status.unfenced => if changed.is_err() { return },
             }
         }
     }
@@ -81,12 +92,13 @@ impl Session {
 
     async fn beat(&mut self) {
         let arguments = &self.arguments;
+        let stopping = *self.stopping.borrow();
         let heartbeat = BrokerHeartbeat {
             broker_id: arguments.node_id,
             broker_epoch: self.broker_epoch,
             metadata_index: arguments.image.get().position().index,
             want_fence: false,
-            want_shutdown: false,
+            want_shutdown: stopping,
             offline_log_dirs: offline_dirs(&arguments.logs),
         };
         match arguments.controller.broker_heartbeat(heartbeat).await {
@@ -94,13 +106,14 @@ impl Session {
                 let status = BrokerStatus {
                     broker_epoch: self.broker_epoch,
                     unfenced: !reply.is_fenced,
+                    may_stop: stopping && reply.should_shut_down,
                 };
                 if *arguments.status.get() != status {
                     arguments.status.publish(status);
                 }
             }
             Err(refusal) => {
-                tracing::warn!(%refusal, "a heartbeat was refused");
+                tracing::debug!(%refusal, "a heartbeat was refused");
                 if refusal.code == ErrorCode::StaleBrokerEpoch {
                     self.broker_epoch = -1;
                 }

@@ -15,20 +15,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::{Rng, SharedClock, TaskGuard, Watch, spawn};
+use odeon_mesh::Mesh;
 use odeon_metadata::{MetadataImage, entry};
 use odeon_model::ErrorCode;
 use odeon_model::config::BrokerConfig;
 use odeon_quorum::{ProposeError, Proposed, Proposer, Quorum, QuorumRole};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::deaths;
 use super::dispatch::{Answer, decide, later, not_controller, overloaded, perhaps, refuse};
+use super::handle::ControllerHandle;
 use super::message::Refusal;
 use super::state::{ControllerSettings, Decisions, Draft};
 use super::vocabulary::{Command, ControllerMsg, Message, Now, Reply};
 use crate::shell::{Shell, Ticket};
 
 /// How often silent brokers are looked for.
-const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(100);
+/// A look that comes later than this was kept from coming.
+const STALL: Duration = Duration::from_millis(150);
 /// How long after a failed activation the next is tried.
 const RETRY: Duration = Duration::from_millis(100);
 /// The most commands that wait for an activation, and the most answers that wait for a commit.
@@ -43,6 +48,10 @@ pub struct ClusterController;
 pub struct ControllerArguments {
     /// The log that it writes.
     pub quorum: Quorum,
+    /// The way to the other nodes.
+    pub mesh: Arc<dyn Mesh>,
+    /// Whoever is the active controller.
+    pub controller: ControllerHandle,
     /// What is committed, from [`ImageStateMachine::new`](super::ImageStateMachine::new).
     pub image: Watch<MetadataImage>,
     /// The node's settings.
@@ -60,10 +69,13 @@ pub struct ControllerState {
     settings: ControllerSettings,
     role: QuorumRole,
     phase: Phase,
+    /// When silent brokers were last looked for.
+    last_tick: Duration,
     /// Counts activations, so that late news of an older one is recognised.
     session: u64,
     _watching: TaskGuard<()>,
     _ticking: TaskGuard<()>,
+    _mourning: TaskGuard<()>,
 }
 
 #[derive(Debug)]
@@ -107,7 +119,9 @@ impl Actor for ClusterController {
                 }
             }
         });
+        let mourning = deaths::tell(&arguments);
         let clock = arguments.clock.clone();
+        let last_tick = clock.monotonic();
         let ticking = TaskGuard::spawn(async move {
             loop {
                 clock.sleep(TICK).await;
@@ -121,9 +135,11 @@ impl Actor for ClusterController {
             arguments,
             role: QuorumRole::default(),
             phase: Phase::Standby,
+            last_tick,
             session: 0,
             _watching: watching,
             _ticking: ticking,
+            _mourning: mourning,
         })
     }
 
@@ -364,9 +380,14 @@ impl ControllerState {
 
     fn tick(&mut self, myself: &ActorRef<ControllerMsg>) {
         let now = self.now();
+        let since = now.monotonic.saturating_sub(self.last_tick);
+        self.last_tick = now.monotonic;
         let Phase::Active(active) = &mut self.phase else {
             return;
         };
+        if since > STALL {
+            active.decisions.note_stall(since - TICK, now);
+        }
         let mut draft = Draft::new(active.shell.state());
         let fenced = active.decisions.fence_silent_brokers(&mut draft, now);
         if !fenced.is_empty() {

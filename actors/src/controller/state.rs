@@ -25,6 +25,7 @@ use odeon_model::{BrokerEpoch, ErrorCode, NodeId};
 
 use super::message::{NewTopic, Refusal};
 use super::vocabulary::Now;
+use crate::settings::liveness;
 use crate::shell::ReplicatedState;
 
 mod assignment;
@@ -100,12 +101,11 @@ impl ControllerSettings {
     /// Settings from a node's properties.
     pub fn new(properties: Arc<ConfigMap>) -> Self {
         let layers = BrokerLayers::of_statics(&properties);
-        let session_ms = number(&layers, "broker.session.timeout.ms", 9_000).max(1);
         let delete = layers
             .value("delete.topic.enable")
             .and_then(|value| value.as_bool());
         Self {
-            broker_session_timeout: Duration::from_millis(session_ms.unsigned_abs()),
+            broker_session_timeout: liveness(&properties).session_timeout,
             delete_topic_enable: delete.unwrap_or(true),
             bootstrap_features: Vec::new(),
             supported_features: Vec::new(),

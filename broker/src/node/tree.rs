@@ -25,7 +25,7 @@ use odeon_kernel::supervisor::{
     Backoff, Child, ChildSpec, Restart, RootSupervisor, StopOrder, Strategy, Supervisor,
     SupervisorHandle, SupervisorOptions,
 };
-use odeon_kernel::{Blocking, ByteBudget, Rng, SharedClock, Slot, View, Watch};
+use odeon_kernel::{Blocking, ByteBudget, Rng, SharedClock, Slot, View, Watch, watch};
 use odeon_log::LogManager;
 use odeon_mesh::{ClusterMesh, Mesh};
 use odeon_metadata::{Endpoint, MetadataImage};
@@ -73,6 +73,7 @@ pub(super) struct Grown {
     pub(super) listeners: Vec<(String, SocketAddr)>,
     pub(super) console: Option<SocketAddr>,
     pub(super) status: Watch<BrokerStatus>,
+    pub(super) stopping: Arc<watch::Sender<bool>>,
 }
 
 pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
@@ -96,7 +97,9 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
     let status = Arc::new(View::new(BrokerStatus {
         broker_epoch: -1,
         unfenced: false,
+        may_stop: false,
     }));
+    let stopping = Arc::new(watch::Sender::new(false));
     let watch = status.watch();
     let handle = NodeHandle::new(NodeParts {
         node_id: parts.config.node_id,
@@ -117,11 +120,18 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
     });
     let gateway = Arc::new(gateway_state(&parts, handle.clone()));
     let options = |name: &str| SupervisorOptions::new(name, clock.clone());
-    let broker = broker_arguments(&parts, &controller, &replicas, &groups, status);
+    let broker = broker_arguments(
+        &parts,
+        &controller,
+        &replicas,
+        &groups,
+        status,
+        stopping.clone(),
+    );
     let roles = {
         let parts = Roles {
             broker,
-            controller: controller_arguments(&parts),
+            controller: controller_arguments(&parts, &controller),
             controller_handle: controller,
             replicas: replicas.clone(),
             coordinators: coordinators.clone(),
@@ -168,6 +178,7 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         listeners,
         console,
         status: watch,
+        stopping,
     })
 }
 
@@ -253,9 +264,11 @@ fn ground(parts: &Ingredients, options: SupervisorOptions, handle: &SupervisorHa
     })
 }
 
-fn controller_arguments(parts: &Ingredients) -> ControllerArguments {
+fn controller_arguments(parts: &Ingredients, controller: &ControllerHandle) -> ControllerArguments {
     ControllerArguments {
         quorum: parts.quorum.clone(),
+        mesh: parts.mesh.clone(),
+        controller: controller.clone(),
         image: parts.image.clone(),
         config: parts.config.clone(),
         clock: parts.clock.clone(),
@@ -269,6 +282,7 @@ fn broker_arguments(
     replicas: &SupervisorHandle,
     groups: &Arc<GroupRouter>,
     status: Arc<View<BrokerStatus>>,
+    stopping: Arc<watch::Sender<bool>>,
 ) -> BrokerArguments {
     BrokerArguments {
         node_id: parts.config.node_id,
@@ -294,6 +308,7 @@ fn broker_arguments(
         rng: parts.rng.clone(),
         groups: groups.clone(),
         status,
+        stopping,
         blocking: parts.blocking,
         clock: parts.clock.clone(),
     }

@@ -1,6 +1,8 @@
 //! Brokers come, say that they live, and go. Kafka: `ClusterControlManager`,
 //! `BrokerHeartbeatManager`.
 
+use std::time::Duration;
+
 use odeon_metadata::{BrokerImage, MetadataImage};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId, Uuid};
 use odeon_schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRecord};
@@ -255,6 +257,12 @@ impl Decisions {
         };
         draft.push(registration_change(&broker, 1, 0));
         self.follow_broker(draft, BrokerChange::Leaves { id, unclean: false });
+    }
+
+    /// Takes note that the controller did not listen for a while: what came meanwhile comes late,
+    /// and nobody is silent for it.
+    pub(in crate::controller) fn note_stall(&mut self, stalled: Duration, now: Now) {
+        self.sessions.extend(stalled, now.monotonic);
     }
 
     /// Fences brokers that have been silent for a whole session. Returns them.

@@ -74,6 +74,13 @@ impl Sessions {
         metadata_index >= *session.catch_up_index.get_or_insert(committed_index)
     }
 
+    /// Gives everybody this much more time: the controller itself was not there to listen.
+    pub(super) fn extend(&mut self, by: Duration, now: Duration) {
+        for session in self.by_broker.values_mut() {
+            session.last_contact = session.last_contact.saturating_add(by).min(now);
+        }
+    }
+
     /// Whether the broker was heard, under this epoch, within its session.
     pub(super) fn is_live(
         &self,

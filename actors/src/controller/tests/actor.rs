@@ -64,13 +64,6 @@ impl Node {
                     controller.quorum.voters=1@localhost:9093\nlog.dirs=/nowhere\n";
         let properties = odeon_model::parse_properties(text).unwrap();
         let (config, _) = BrokerConfig::from_properties(&properties).unwrap();
-        let arguments = ControllerArguments {
-            quorum: quorum.clone(),
-            image: image.clone(),
-            config: Arc::new(config),
-            clock: clock.clone(),
-            rng: Arc::new(Rng::from_seed(5)),
-        };
         let slot = Slot::new(clock.clone());
         let link = ControllerLink {
             mesh: mesh.clone(),
@@ -80,6 +73,15 @@ impl Node {
         };
         let controller = ControllerHandle::new(slot.clone(), link).patient_for(patience);
         serve(&*mesh, slot.clone());
+        let arguments = ControllerArguments {
+            quorum: quorum.clone(),
+            mesh: mesh.clone(),
+            controller: controller.clone(),
+            image: image.clone(),
+            config: Arc::new(config),
+            clock: clock.clone(),
+            rng: Arc::new(Rng::from_seed(5)),
+        };
         let child = ChildSpec::actor("ClusterController", Restart::Permanent, &slot, move || {
             (ClusterController, arguments.clone())
         });

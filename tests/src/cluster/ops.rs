@@ -1,0 +1,270 @@
+//! What clients do, one attempt each; a [`Trouble`] says whether it may have been done.
+
+use bytes::Bytes;
+use odeon_model::{ErrorCode, NodeId, Uuid};
+use odeon_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use odeon_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use odeon_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use odeon_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
+use odeon_protocol::messages::{
+    CreateTopicsRequest, FetchRequest, FindCoordinatorRequest, InitProducerIdRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+};
+
+use super::{ClusterClient, Lost};
+use crate::node::{list_offset_request, metadata_request, produce_request};
+use crate::records;
+
+/// Why an attempt came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// No answer: it may have been done.
+    Lost,
+    /// A code of the protocol.
+    Code(ErrorCode),
+}
+
+impl From<Lost> for Trouble {
+    fn from(Lost: Lost) -> Self {
+        Self::Lost
+    }
+}
+
+fn check(code: i16) -> Result<(), Trouble> {
+    match ErrorCode::from_code(code) {
+        ErrorCode::None => Ok(()),
+        code => Err(Trouble::Code(code)),
+    }
+}
+
+/// What an attempt comes to.
+pub type Tried<T> = Result<T, Trouble>;
+
+impl ClusterClient {
+    /// Creates a topic through a node; its id.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn create_topic(
+        &mut self,
+        via: NodeId,
+        name: &str,
+        partitions: i32,
+        copies: i16,
+        configs: &[(&str, &str)],
+    ) -> Tried<Uuid> {
+        let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
+            name: (*name).to_owned(),
+            value: Some((*value).to_owned()),
+            ..Default::default()
+        });
+        let topic = CreatableTopic {
+            name: name.to_owned(),
+            num_partitions: partitions,
+            replication_factor: copies,
+            configs: configs.collect(),
+            ..Default::default()
+        };
+        let request = CreateTopicsRequest {
+            topics: vec![topic],
+            timeout_ms: 10_000,
+            ..Default::default()
+        };
+        let answer = self.call(via, 7, &request).await?.topics.remove(0);
+        check(answer.error_code)?;
+        Ok(answer.topic_id)
+    }
+
+    /// Who leads a partition, as a node says.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn find_leader(&mut self, via: NodeId, topic: &str, partition: i32) -> Tried<NodeId> {
+        let request = MetadataRequest {
+            allow_auto_topic_creation: false,
+            ..metadata_request(topic)
+        };
+        let mut answer = self.call(via, 12, &request).await?;
+        let topic = answer.topics.remove(0);
+        check(topic.error_code)?;
+        let mut partitions = topic.partitions.into_iter();
+        let found = partitions
+            .find(|found| found.partition_index == partition)
+            .ok_or(Trouble::Code(ErrorCode::UnknownTopicOrPartition))?;
+        check(found.error_code)?;
+        Ok(found.leader_id)
+    }
+
+    /// A new producer id and its epoch.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn init_producer(&mut self, via: NodeId) -> Tried<(i64, i16)> {
+        let request = InitProducerIdRequest {
+            transactional_id: None,
+            producer_id: -1,
+            producer_epoch: -1,
+            ..Default::default()
+        };
+        let answer = self.call(via, 4, &request).await?;
+        check(answer.error_code)?;
+        Ok((answer.producer_id, answer.producer_epoch))
+    }
+
+    /// Produces a batch with acks=all; its base offset.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn produce(
+        &mut self,
+        leader: NodeId,
+        topic: &str,
+        partition: i32,
+        batch: Bytes,
+    ) -> Tried<i64> {
+        let request = produce_request(topic, partition, batch);
+        let mut answer = self.call(leader, 12, &request).await?;
+        let found = answer.responses.remove(0).partition_responses.remove(0);
+        check(found.error_code)?;
+        Ok(found.base_offset)
+    }
+
+    /// The records from an offset on, and the high watermark.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn fetch(
+        &mut self,
+        leader: NodeId,
+        topic: &str,
+        partition: i32,
+        from: i64,
+        max_wait_ms: i32,
+    ) -> Tried<(Vec<(i64, String)>, i64)> {
+        let asked = FetchPartition {
+            partition,
+            fetch_offset: from,
+            partition_max_bytes: 64 << 10,
+            ..Default::default()
+        };
+        let topic = FetchTopic {
+            topic: topic.to_owned(),
+            partitions: vec![asked],
+            ..Default::default()
+        };
+        let request = FetchRequest {
+            replica_id: -1,
+            max_wait_ms,
+            min_bytes: 1,
+            max_bytes: 1 << 20,
+            session_epoch: -1,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let mut answer = self.call(leader, 12, &request).await?;
+        check(answer.error_code)?;
+        let found = answer.responses.remove(0).partitions.remove(0);
+        check(found.error_code)?;
+        let set = found.records.unwrap_or_default();
+        let records = records::read(&set).into_iter();
+        let records = records
+            .map(|(offset, _, value)| (offset, value))
+            .filter(|(offset, _)| *offset >= from);
+        Ok((records.collect(), found.high_watermark))
+    }
+
+    /// An offset by its time: -1 for the latest, -2 for the earliest.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn offset(
+        &mut self,
+        leader: NodeId,
+        topic: &str,
+        partition: i32,
+        timestamp: i64,
+    ) -> Tried<i64> {
+        let request = list_offset_request(topic, partition, timestamp);
+        let mut answer = self.call(leader, 7, &request).await?;
+        let found = answer.topics.remove(0).partitions.remove(0);
+        check(found.error_code)?;
+        Ok(found.offset)
+    }
+
+    /// Which node coordinates a group, as a node says.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn find_coordinator(&mut self, via: NodeId, group: &str) -> Tried<NodeId> {
+        let request = FindCoordinatorRequest {
+            key: group.to_owned(),
+            ..Default::default()
+        };
+        let answer = self.call(via, 3, &request).await?;
+        check(answer.error_code)?;
+        Ok(answer.node_id)
+    }
+
+    /// Commits an offset for a group; `member` is its id and generation, or none.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn commit(
+        &mut self,
+        coordinator: NodeId,
+        group: &str,
+        member: Option<(&str, i32)>,
+        (topic, partition, offset): (&str, i32, i64),
+    ) -> Tried<()> {
+        let partition = OffsetCommitRequestPartition {
+            partition_index: partition,
+            committed_offset: offset,
+            ..Default::default()
+        };
+        let topic = OffsetCommitRequestTopic {
+            name: topic.to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        let (member_id, generation) = member.unwrap_or(("", -1));
+        let request = OffsetCommitRequest {
+            group_id: group.to_owned(),
+            member_id: member_id.to_owned(),
+            generation_id_or_member_epoch: generation,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let mut answer = self.call(coordinator, 8, &request).await?;
+        check(answer.topics.remove(0).partitions.remove(0).error_code)
+    }
+
+    /// A group's committed offset, -1 for none.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn committed(
+        &mut self,
+        coordinator: NodeId,
+        group: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Tried<i64> {
+        let topic = OffsetFetchRequestTopic {
+            name: topic.to_owned(),
+            partition_indexes: vec![partition],
+            ..Default::default()
+        };
+        let request = OffsetFetchRequest {
+            group_id: group.to_owned(),
+            topics: Some(vec![topic]),
+            ..Default::default()
+        };
+        let mut answer = self.call(coordinator, 7, &request).await?;
+        check(answer.error_code)?;
+        let found = answer.topics.remove(0).partitions.remove(0);
+        check(found.error_code)?;
+        Ok(found.committed_offset)
+    }
+}
