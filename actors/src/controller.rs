@@ -29,8 +29,8 @@ pub use message::{
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
     ConfigAlteration, ConfigOperation, ConfigResult, Election, ElectionResult, FeatureUpdate,
     FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,
-    PartitionAlteration, ProducerIdBlock, Refusal, TopicCreation, TopicOrigin, TopicRef,
-    TopicResult, UpdateType,
+    PartitionAlteration, ProducerIdBlock, Reassignment, Refusal, TopicCreation, TopicOrigin,
+    TopicRef, TopicResult, UpdateType,
 };
 pub use state::{
     AlterConfigPolicy, ControllerSettings, CreateTopicPolicy, MAX_PARTITIONS_PER_REQUEST,

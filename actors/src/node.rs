@@ -13,7 +13,7 @@ use odeon_model::config::{
 };
 use odeon_model::{NodeId, TopicId, Uuid};
 use odeon_quorum::Quorum;
-pub use odeon_quorum::{QuorumStatus, ReplicaProgress};
+pub use odeon_quorum::{MemberError, QuorumStatus, ReplicaId, ReplicaProgress};
 
 use crate::controller::{ControllerHandle, InternalTopic};
 use crate::coordinators::GroupRouter;

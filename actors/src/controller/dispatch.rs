@@ -82,6 +82,10 @@ pub(super) fn decide(
             election,
             partitions,
         } => Outcome::Elections(decisions.elect_leaders(draft, election, partitions)),
+        Command::Reassign {
+            partitions,
+            allow_replication_factor_change: may_change,
+        } => Outcome::Reassignments(decisions.alter_reassignments(draft, &partitions, may_change)),
         Command::AllocateProducerIds {
             broker_id,
             broker_epoch,

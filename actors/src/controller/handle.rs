@@ -9,7 +9,8 @@ use super::link::{ControllerLink, Courier};
 use super::message::{
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
     ConfigResult, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult, HeartbeatReply,
-    NewPartitions, NewTopic, ProducerIdBlock, Refusal, TopicCreation, TopicRef, TopicResult,
+    NewPartitions, NewTopic, ProducerIdBlock, Reassignment, Refusal, TopicCreation, TopicRef,
+    TopicResult,
 };
 use super::vocabulary::{Command, ControllerMsg, Outcome};
 
@@ -177,6 +178,23 @@ impl ControllerHandle {
             partitions,
         };
         expect!(self, command, Outcome::Elections)
+    }
+
+    /// Moves replicas, or takes moves back. The answers are in the order of the request; a move is
+    /// complete when the image says so.
+    ///
+    /// # Errors
+    /// See [`ControllerHandle`].
+    pub async fn reassign(
+        &self,
+        partitions: Vec<Reassignment>,
+        allow_replication_factor_change: bool,
+    ) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+        let command = Command::Reassign {
+            partitions,
+            allow_replication_factor_change,
+        };
+        expect!(self, command, Outcome::Reassignments)
     }
 
     /// Gives this node's own broker a block of producer ids that nobody else ever gets.

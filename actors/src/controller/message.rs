@@ -287,6 +287,17 @@ pub struct AlteredPartition {
     pub recovering: bool,
 }
 
+/// Where a partition's replicas shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reassignment {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: PartitionId,
+    /// The replicas to come to, the preferred leader first; `None` to take a reassignment back.
+    pub replicas: Option<Vec<NodeId>>,
+}
+
 /// How a leader is elected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(i8)]

@@ -10,6 +10,7 @@
 //! | `brokers` | registration, heartbeats, fencing, controlled shutdown |
 //! | `sessions` | who was heard of when |
 //! | `partitions` | a partition's next ISR, leader and eligible replicas |
+//! | `reassignments` | AlterPartitionReassignments, and when a move is complete |
 //! | `elections` | AlterPartition, ElectLeaders, and who leads when brokers come and go |
 //! | `cluster` | producer ids, features, the first boot |
 
@@ -36,6 +37,7 @@ mod elections;
 mod names;
 mod partitions;
 mod placement;
+mod reassignments;
 mod sessions;
 mod topics;
 

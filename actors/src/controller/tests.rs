@@ -16,6 +16,7 @@ mod configs;
 mod elections;
 mod invariants;
 mod link;
+mod reassignments;
 mod topics;
 
 /// A controller whose every decision is committed at once.

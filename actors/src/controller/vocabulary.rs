@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::message::{
     AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
     ConfigResult, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult, HeartbeatReply,
-    NewPartitions, NewTopic, ProducerIdBlock, Refusal, TopicCreation, TopicRef, TopicResult,
+    NewPartitions, NewTopic, ProducerIdBlock, Reassignment, Refusal, TopicCreation, TopicRef,
+    TopicResult,
 };
 use crate::shell::Ticket;
 
@@ -87,6 +88,11 @@ pub(super) enum Command {
         election: Election,
         partitions: Option<Vec<(String, PartitionId)>>,
     },
+    /// Move replicas.
+    Reassign {
+        partitions: Vec<Reassignment>,
+        allow_replication_factor_change: bool,
+    },
     /// Give producer ids to a broker.
     AllocateProducerIds {
         broker_id: NodeId,
@@ -120,6 +126,8 @@ pub(super) enum Outcome {
     Partitions(Vec<Result<AlteredPartition, ErrorCode>>),
     /// What became of elections.
     Elections(Vec<ElectionResult>),
+    /// What became of reassignments.
+    Reassignments(Vec<Result<(), Refusal>>),
     /// Producer ids.
     ProducerIds(ProducerIdBlock),
     /// What became of features.
@@ -145,6 +153,10 @@ impl Command {
             | Self::BrokerDied { .. }
             | Self::AlterPartition(_)
             | Self::AllocateProducerIds { .. } => true,
+            // To say twice where replicas shall be is as good as once; to take it back is not.
+            Self::Reassign { partitions, .. } => {
+                partitions.iter().all(|one| one.replicas.is_some())
+            }
             Self::CreateTopics { validate_only, .. }
             | Self::CreatePartitions { validate_only, .. }
             | Self::UpdateFeatures { validate_only, .. } => *validate_only,
@@ -164,6 +176,7 @@ impl Command {
             Self::AlterConfigs(request) => request.resources.len(),
             Self::AlterPartition(request) => request.partitions.len(),
             Self::ElectLeaders { partitions, .. } => partitions.as_ref().map_or(1, Vec::len),
+            Self::Reassign { partitions, .. } => partitions.len(),
             _ => 1,
         }
     }
@@ -225,6 +238,17 @@ impl Command {
                     partitions: Some(partitions),
                 })
             }
+            Self::Reassign {
+                partitions,
+                allow_replication_factor_change,
+            } => {
+                let allow_replication_factor_change = *allow_replication_factor_change;
+                let partitions = halve(partitions)?;
+                Some(Self::Reassign {
+                    partitions,
+                    allow_replication_factor_change,
+                })
+            }
             _ => None,
         }
     }
@@ -239,6 +263,7 @@ impl Outcome {
             (Self::Configs(first), Self::Configs(second)) => first.extend(second),
             (Self::Partitions(first), Self::Partitions(second)) => first.extend(second),
             (Self::Elections(first), Self::Elections(second)) => first.extend(second),
+            (Self::Reassignments(first), Self::Reassignments(second)) => first.extend(second),
             _ => debug_assert!(false, "only lists are halved"),
         }
     }

@@ -287,12 +287,18 @@ apis! {
     DescribeLogDirs describe_log_dirs DescribeLogDirsRequest;
     CreatePartitions create_partitions CreatePartitionsRequest;
     DeleteGroups delete_groups DeleteGroupsRequest;
+    ElectLeaders elect_leaders ElectLeadersRequest;
     IncrementalAlterConfigs incremental_alter_configs IncrementalAlterConfigsRequest;
+    AlterPartitionReassignments alter_partition_reassignments AlterPartitionReassignmentsRequest;
+    ListPartitionReassignments list_partition_reassignments ListPartitionReassignmentsRequest;
     OffsetDelete offset_delete OffsetDeleteRequest;
     DescribeQuorum describe_quorum DescribeQuorumRequest;
     DescribeCluster describe_cluster DescribeClusterRequest;
     DescribeProducers describe_producers DescribeProducersRequest;
+    UnregisterBroker unregister_broker UnregisterBrokerRequest;
     DescribeTopicPartitions describe_topic_partitions DescribeTopicPartitionsRequest;
+    AddRaftVoter add_raft_voter AddRaftVoterRequest;
+    RemoveRaftVoter remove_raft_voter RemoveRaftVoterRequest;
 }
 
 /// The versions of an API that are served, `None` when the API is not.

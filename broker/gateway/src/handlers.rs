@@ -2,8 +2,12 @@
 //!
 //! A handler decodes, authorises, asks an actor or reads a view, and encodes. It decides nothing.
 
+#[path = "handlers/80_add_raft_voter.rs"]
+pub mod add_raft_voter;
 #[path = "handlers/33_alter_configs.rs"]
 pub mod alter_configs;
+#[path = "handlers/45_alter_partition_reassignments.rs"]
+pub mod alter_partition_reassignments;
 #[path = "handlers/18_api_versions.rs"]
 pub mod api_versions;
 #[path = "handlers/37_create_partitions.rs"]
@@ -30,6 +34,8 @@ pub mod describe_producers;
 pub mod describe_quorum;
 #[path = "handlers/75_describe_topic_partitions.rs"]
 pub mod describe_topic_partitions;
+#[path = "handlers/43_elect_leaders.rs"]
+pub mod elect_leaders;
 #[path = "handlers/01_fetch.rs"]
 pub mod fetch;
 #[path = "handlers/10_find_coordinator.rs"]
@@ -48,6 +54,8 @@ pub mod leave_group;
 pub mod list_groups;
 #[path = "handlers/02_list_offsets.rs"]
 pub mod list_offsets;
+#[path = "handlers/46_list_partition_reassignments.rs"]
+pub mod list_partition_reassignments;
 #[path = "handlers/03_metadata.rs"]
 pub mod metadata;
 #[path = "handlers/08_offset_commit.rs"]
@@ -60,10 +68,15 @@ pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 #[path = "handlers/00_produce.rs"]
 pub mod produce;
+#[path = "handlers/81_remove_raft_voter.rs"]
+pub mod remove_raft_voter;
 #[path = "handlers/14_sync_group.rs"]
 pub mod sync_group;
+#[path = "handlers/64_unregister_broker.rs"]
+pub mod unregister_broker;
 
 pub mod configs;
 pub mod groups;
 pub mod lookup;
 mod read;
+mod voters;

@@ -66,6 +66,12 @@ responses! {
     DescribeLogDirsResponse: throttle error;
     DescribeProducersResponse: throttle;
     DescribeQuorumResponse: error;
+    ElectLeadersResponse: throttle error;
+    AlterPartitionReassignmentsResponse: throttle error;
+    ListPartitionReassignmentsResponse: throttle error;
+    UnregisterBrokerResponse: throttle error;
+    AddRaftVoterResponse: throttle error;
+    RemoveRaftVoterResponse: throttle error;
     InitProducerIdResponse: throttle error;
     FindCoordinatorResponse: throttle error;
     JoinGroupResponse: throttle error;

@@ -102,7 +102,7 @@ pub(super) fn new_partitions(
 }
 
 /// A broker with one directory has no choice.
-fn default_directory(image: &MetadataImage, id: NodeId) -> Uuid {
+pub(super) fn default_directory(image: &MetadataImage, id: NodeId) -> Uuid {
     match image.broker(id).map(|broker| &broker.log_dirs[..]) {
         Some([only]) => *only,
         _ => directory::UNASSIGNED,

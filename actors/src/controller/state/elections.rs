@@ -8,6 +8,7 @@ use odeon_model::{ErrorCode, NodeId, PartitionId, Uuid};
 use odeon_schema::metadata::PartitionChangeRecord;
 
 use super::partitions::{PartitionChange, Reach};
+use super::reassignments::Assignment;
 use super::{Decisions, Draft};
 use crate::controller::message::{
     AlterPartition, AlteredPartition, Election, ElectionResult, PartitionAlteration, Refusal,
@@ -67,16 +68,11 @@ impl Decisions {
             LeaderRecoveryState::Recovered
         };
         let change = PartitionChange {
-            current,
-            topic_id: topic.id,
-            partition: alteration.partition,
             target_isr: alteration.new_isr.iter().map(|(id, _)| *id).collect(),
-            reach: self.reach(image, &topic.name),
-            may_lead: |id| image.is_active(id),
-            elr_min_isr: self.elr_min_isr(image, &topic.name),
-            lost: &[],
             recovery: Some(recovery),
+            ..self.change_of(image, topic, alteration.partition, current)
         };
+        let epoch = current.leader_epoch;
         if let Some(record) = change.build() {
             draft.push(record);
         }
@@ -84,8 +80,8 @@ impl Decisions {
             .image
             .partition_by_id(alteration.topic_id, alteration.partition)
             .ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        if after.leader != leader {
-            // It was about to stop, and asked out of its own ISR.
+        if after.leader_epoch != epoch {
+            // It was about to stop and asked out of its own ISR, or completed a reassignment.
             return Err(ErrorCode::NewLeaderElected);
         }
         Ok(AlteredPartition {
@@ -186,18 +182,30 @@ impl Decisions {
         current: &PartitionImage,
         reach: Reach,
     ) -> Option<PartitionChangeRecord> {
+        let change = self.change_of(image, topic, partition, current);
+        PartitionChange { reach, ..change }.build()
+    }
+
+    /// The change that changes nothing yet.
+    pub(super) fn change_of<'a>(
+        &self,
+        image: &'a MetadataImage,
+        topic: &TopicImage,
+        partition: PartitionId,
+        current: &'a PartitionImage,
+    ) -> PartitionChange<'a, impl Fn(NodeId) -> bool + use<'a>> {
         PartitionChange {
             current,
             topic_id: topic.id,
             partition,
+            assignment: Assignment::of(current),
             target_isr: current.isr.clone(),
-            reach,
+            reach: self.reach(image, &topic.name),
             may_lead: |id| image.is_active(id),
             elr_min_isr: self.elr_min_isr(image, &topic.name),
             lost: &[],
             recovery: None,
         }
-        .build()
     }
 
     /// Finds leaders and ISRs after a broker came or went. The draft's image must already show the
@@ -249,6 +257,7 @@ impl Decisions {
             current,
             topic_id: topic.id,
             partition,
+            assignment: Assignment::of(current),
             target_isr: current
                 .isr
                 .iter()
@@ -265,7 +274,7 @@ impl Decisions {
     }
 
     /// Whether a topic's own settings let any replica lead.
-    fn reach(&self, image: &MetadataImage, topic: &str) -> Reach {
+    pub(super) fn reach(&self, image: &MetadataImage, topic: &str) -> Reach {
         let unclean = self.topic_value(image, topic, "unclean.leader.election.enable");
         match unclean.and_then(|value| value.as_bool()) {
             Some(true) => Reach::Unclean,

@@ -9,6 +9,8 @@ use odeon_metadata::{LeaderRecoveryState, NO_LEADER, PartitionImage};
 use odeon_model::{NodeId, PartitionId, TopicId};
 use odeon_schema::metadata::PartitionChangeRecord;
 
+use super::reassignments::Assignment;
+
 /// In a change record: the leader stays.
 const SAME_LEADER: NodeId = -2;
 
@@ -29,6 +31,8 @@ pub(super) struct PartitionChange<'a, F> {
     pub(super) current: &'a PartitionImage,
     pub(super) topic_id: TopicId,
     pub(super) partition: PartitionId,
+    /// Who shall hold it.
+    pub(super) assignment: Assignment,
     /// The ISR to come to.
     pub(super) target_isr: Vec<NodeId>,
     pub(super) reach: Reach,
@@ -49,8 +53,9 @@ struct Eligible {
 
 impl<F: Fn(NodeId) -> bool> PartitionChange<'_, F> {
     /// The record of the change, or `None` if nothing changes.
-    pub(super) fn build(self) -> Option<PartitionChangeRecord> {
+    pub(super) fn build(mut self) -> Option<PartitionChangeRecord> {
         let current = self.current;
+        self.assignment.complete(&mut self.target_isr);
         let mut eligible = self.eligible();
         let mut isr = self.target_isr.clone();
         let mut recovery = self.recovery.unwrap_or(current.leader_recovery_state);
@@ -73,7 +78,16 @@ impl<F: Fn(NodeId) -> bool> PartitionChange<'_, F> {
                 if is_unclean {
                     eligible.elr.clear();
                 }
+                self.assignment.complete(&mut isr);
+                let assignment = &self.assignment;
+                eligible.elr.retain(|replica| assignment.contains(*replica));
             }
+        }
+        let replicas: Vec<NodeId> = self.assignment.ids().collect();
+        let stays = |id: &NodeId| replicas.contains(id);
+        if change.leader == SAME_LEADER && !current.replicas.iter().all(stays) {
+            // A replica that goes must not be counted by a leader that does not know yet.
+            change.leader = leader;
         }
         if leader != NO_LEADER {
             eligible.last_known.clear();
@@ -89,6 +103,7 @@ impl<F: Fn(NodeId) -> bool> PartitionChange<'_, F> {
         if eligible.last_known != current.last_known_elr {
             change.last_known_elr = Some(eligible.last_known);
         }
+        self.assign(&mut change, replicas);
         if recovery != current.leader_recovery_state {
             change.leader_recovery_state = recovery.code();
         }
@@ -98,6 +113,21 @@ impl<F: Fn(NodeId) -> bool> PartitionChange<'_, F> {
             ..Default::default()
         };
         (change != unchanged).then_some(change)
+    }
+
+    fn assign(&self, change: &mut PartitionChangeRecord, replicas: Vec<NodeId>) {
+        let (current, target) = (self.current, &self.assignment);
+        if replicas != current.replicas {
+            let directories = target.replicas.iter().map(|(_, directory)| *directory);
+            change.directories = Some(directories.collect());
+            change.replicas = Some(replicas);
+        }
+        if target.adding != current.adding_replicas {
+            change.adding_replicas = Some(target.adding.clone());
+        }
+        if target.removing != current.removing_replicas {
+            change.removing_replicas = Some(target.removing.clone());
+        }
     }
 
     /// The eligible replicas outside the target ISR.
@@ -110,13 +140,13 @@ impl<F: Fn(NodeId) -> bool> PartitionChange<'_, F> {
         let Some(min_isr) = self.elr_min_isr else {
             return kept;
         };
-        if self.target_isr.len() >= min_isr.min(current.replicas.len()) {
+        if self.target_isr.len() >= min_isr.min(self.assignment.replicas.len()) {
             return kept;
         }
         let mut elr: Vec<NodeId> = Vec::new();
         for replica in current.elr.iter().chain(&current.isr) {
             let is_out = self.target_isr.contains(replica) || self.lost.contains(replica);
-            if !is_out && !elr.contains(replica) && current.replicas.contains(replica) {
+            if !is_out && !elr.contains(replica) && self.assignment.contains(*replica) {
                 elr.push(*replica);
             }
         }
@@ -132,16 +162,17 @@ impl<F: Fn(NodeId) -> bool> PartitionChange<'_, F> {
             _ => &self.target_isr,
         };
         let holds_all = |id: NodeId| isr.contains(&id) || elr.contains(&id);
-        let valid = |id: NodeId| holds_all(id) && (self.may_lead)(id);
+        let is_replica = |id: NodeId| self.assignment.contains(id);
+        let valid = |id: NodeId| holds_all(id) && is_replica(id) && (self.may_lead)(id);
         if self.reach == Reach::Preferred
-            && let Some(preferred) = current.preferred_leader().filter(|id| valid(*id))
+            && let Some(preferred) = self.assignment.ids().next().filter(|id| valid(*id))
         {
             return (preferred, false);
         }
         if current.leader != NO_LEADER && valid(current.leader) {
             return (current.leader, false);
         }
-        let in_order = || current.replicas.iter().copied();
+        let in_order = || self.assignment.ids();
         let online = in_order()
             .find(|id| isr.contains(id) && (self.may_lead)(*id))
             .or_else(|| in_order().find(|id| valid(*id)));
@@ -152,6 +183,7 @@ impl<F: Fn(NodeId) -> bool> PartitionChange<'_, F> {
             && isr.is_empty()
             && elr.is_empty()
             && let [last] = current.last_known_elr[..]
+            && is_replica(last)
             && (self.may_lead)(last)
         {
             // Nobody is known to hold everything; the last leader is the best guess there is.

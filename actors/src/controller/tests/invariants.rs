@@ -12,6 +12,7 @@ enum Step {
     Grow(u8, i32),
     Isr(u8, Vec<i32>),
     Elect(bool),
+    Reassign(u8, Option<Vec<i32>>),
     Failover,
 }
 
@@ -26,6 +27,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0..3u8, 1..5i32).prop_map(|(t, p)| Step::Grow(t, p)),
         4 => (0..3u8, prop::collection::vec(1..4i32, 1..4)).prop_map(|(t, isr)| Step::Isr(t, isr)),
         1 => any::<bool>().prop_map(Step::Elect),
+        2 => (0..3u8, prop::option::weighted(0.8, prop::collection::vec(1..4i32, 1..4)))
+            .prop_map(|(t, replicas)| Step::Reassign(t, replicas)),
         1 => Just(Step::Failover),
     ]
 }
@@ -91,6 +94,14 @@ fn run(cluster: &mut Cluster, step: Step, elr: bool) {
             };
             cluster.decide(|d, draft, _| d.elect_leaders(draft, election, None));
         }
+        Step::Reassign(t, replicas) => {
+            let request = Reassignment {
+                topic: format!("t{t}"),
+                partition: 0,
+                replicas,
+            };
+            cluster.decide(|d, draft, _| d.alter_reassignments(draft, &[request], true));
+        }
         Step::Failover => {
             let rng = odeon_kernel::Rng::from_seed(3);
             cluster.decisions = Decisions::new(settings(elr), &cluster.image, rng, cluster.now);
@@ -123,6 +134,21 @@ fn propose_isr(cluster: &mut Cluster, topic: &str, isr: Vec<i32>) {
     let _ = cluster.decide(|d, draft, _| d.alter_partition(draft, &request));
 }
 
+/// A move names replicas, and is under way only as long as it must be.
+fn check_move(now: &odeon_metadata::PartitionImage) {
+    let (adding, removing) = (&now.adding_replicas, &now.removing_replicas);
+    assert_eq!(now.directories.len(), now.replicas.len(), "{now:?}");
+    let all = adding.iter().chain(removing);
+    assert!(
+        all.into_iter().all(|id| now.replicas.contains(id)),
+        "{now:?}"
+    );
+    assert!(adding.iter().all(|id| !removing.contains(id)), "{now:?}");
+    let stays = |id: &i32| !removing.contains(id);
+    let is_ready = adding.iter().all(|id| now.isr.contains(id)) && now.isr.iter().any(stays);
+    assert!(!is_ready || !now.is_reassigning(), "{now:?}");
+}
+
 fn check(before: &MetadataImage, after: &MetadataImage, elr: bool) {
     for topic in after.topics() {
         for (index, now) in &topic.partitions {
@@ -130,6 +156,7 @@ fn check(before: &MetadataImage, after: &MetadataImage, elr: bool) {
             assert!(now.isr.iter().all(|id| now.replicas.contains(id)), "{name}");
             assert!(now.elr.iter().all(|id| now.replicas.contains(id)), "{name}");
             assert!(now.elr.iter().all(|id| !now.isr.contains(id)), "{name}");
+            check_move(now);
             assert!(elr || !now.isr.is_empty(), "{name}");
             if now.leader != NO_LEADER {
                 assert!(
@@ -151,8 +178,10 @@ fn check(before: &MetadataImage, after: &MetadataImage, elr: bool) {
                 continue;
             };
             assert!(now.partition_epoch >= was.partition_epoch);
+            // A replica that goes has the leader begin anew, so that it is not counted any more.
+            let goes = !was.replicas.iter().all(|id| now.replicas.contains(id));
             assert_eq!(
-                now.leader != was.leader,
+                now.leader != was.leader || goes,
                 now.leader_epoch != was.leader_epoch,
                 "{name}"
             );
