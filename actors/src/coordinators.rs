@@ -111,6 +111,23 @@ impl GroupRouter {
         all
     }
 
+    /// Whether the coordinator of a partition runs here.
+    pub(crate) fn has(&self, partition: PartitionId) -> bool {
+        self.coordinators.contains_key(&partition)
+    }
+
+    /// Forgets the coordinators that ended with their supervisor.
+    pub(crate) async fn forget_the_dead(&self) {
+        let living = self.supervisor.which_children(usize::MAX).await;
+        let living = living.map(|(children, _)| children).unwrap_or_default();
+        for (partition, _) in self.all() {
+            let name = group::child_name(partition);
+            if !living.iter().any(|child| *child.name == *name) {
+                self.coordinators.remove(&partition);
+            }
+        }
+    }
+
     /// Starts the coordinator of a partition that is led here now, in place of an older epoch's.
     pub(crate) async fn lead(&self, partition: PartitionId, route: Route) {
         self.resign(partition).await;

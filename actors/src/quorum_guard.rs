@@ -2,7 +2,8 @@
 //!
 //! The engine is not an actor and cannot be restarted within a process: everybody holds its handle,
 //! and a replica that starts over must read its log again. So its end is the node's end: the guard
-//! fails with it, `Ground` allows no restart, and the process exits with an error.
+//! fails with it, and again at each restart, until `Ground` gives up and the process exits with an
+//! error. A guard that is killed by itself only looks again.
 
 use odeon_kernel::TaskGuard;
 use odeon_quorum::Quorum;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use odeon_kernel::spawn;
 use odeon_tests::{ClusterClient, TestCluster};
 
+mod killed;
+
 /// Runs a test on several threads, as nodes have them.
 fn threads(test: impl Future<Output = ()> + Send + 'static) {
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,5 +1,6 @@
 //! The effects of a BrokerActor: registering, beating, starting and stopping replicas.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -192,6 +193,7 @@ impl BrokerState {
             return;
         }
         if !std::mem::replace(&mut self.sorted_out, true) {
+            self.forget_the_dead().await;
             self.set_strays_aside(&image).await;
         }
         let again = std::mem::take(&mut self.unled).into_iter();
@@ -216,6 +218,39 @@ impl BrokerState {
             led.iter().for_each(|route| route.leader.look_at_isr());
         }
         self.acted_on = image;
+    }
+
+    /// Drops the routes to replicas and fetchers that ended with their supervisor while this actor did
+    /// not run: they are started anew.
+    async fn forget_the_dead(&self) {
+        let arguments = &self.arguments;
+        let routing = &arguments.routing;
+        let living = arguments.replicas.which_children(usize::MAX).await;
+        let living: BTreeSet<Arc<str>> = match living {
+            Ok((children, _)) => children.into_iter().map(|child| child.name).collect(),
+            // Its own restart is under way, and nobody lives.
+            Err(_) => BTreeSet::new(),
+        };
+        let followed = routing.followers().into_iter().map(|one| one.view);
+        for view in routing
+            .all()
+            .into_iter()
+            .map(|route| route.view)
+            .chain(followed)
+        {
+            let which = Which {
+                topic: view.topic.clone(),
+                topic_id: view.topic_id,
+                partition: view.partition,
+            };
+            if !living.contains(&*which.name().to_string()) {
+                self.stop(&which).await;
+            }
+        }
+        arguments
+            .fetchers
+            .retain(|source| living.contains(&*fetcher::child_name(source)));
+        arguments.groups.forget_the_dead().await;
     }
 
     /// Renames the folders of logs that no partition of this node claims, and keeps them: as Kafka,
@@ -293,6 +328,9 @@ impl BrokerState {
         {
             // It runs: this is a restart of the broker actor, not of the leader.
             set_replicas(&route, partition);
+            if *which.topic == *OFFSETS_TOPIC && !arguments.groups.has(which.partition) {
+                arguments.groups.lead(which.partition, route).await;
+            }
             return Ok(());
         }
         let Opened { log, config } = self.open(image, which).await?;

@@ -146,7 +146,7 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
     };
     let ground = ground(
         &parts,
-        options("Ground").intensity(0, Duration::from_secs(60)),
+        options("Ground").intensity(3, Duration::from_secs(60)),
         &new_handle(),
     );
     // The root is needed by the console below it: its handle is known before it runs.
@@ -365,7 +365,6 @@ impl Roles {
                 .stop_order(StopOrder::Concurrent)
                 .intensity(20, Duration::from_secs(60))
         };
-        let none = || Vec::new();
         let controller = {
             let (system, arguments) = (self.system.clone(), self.controller.clone());
             let slot = self.controller_handle.slot().clone();
@@ -379,9 +378,10 @@ impl Roles {
                 )
             })
         };
-        let broker = {
-            let (system, arguments) = (self.system.clone(), self.broker.clone());
-            let slot = Slot::new(clock.clone());
+        let (system, arguments) = (self.system.clone(), self.broker.clone());
+        let slot = Slot::new(clock.clone());
+        let broker = move || {
+            let (system, arguments, slot) = (system.clone(), arguments.clone(), slot.clone());
             ChildSpec::new("BrokerActor", Restart::Permanent, move |parent| {
                 on(
                     system.clone(),
@@ -392,16 +392,26 @@ impl Roles {
                 )
             })
         };
+        // The broker actor knows its replicas and coordinators: it starts over when they do.
+        let hosts = SupervisorOptions::new("Broker", clock.clone())
+            .strategy(Strategy::RestForOne)
+            .intensity(5, Duration::from_secs(60));
+        let handles = (self.replicas.clone(), self.coordinators.clone());
+        let (replicas, coordinators) = (many("Replicas"), many("Coordinators"));
+        let hosted = move || {
+            let child = |handle, options: &SupervisorOptions| {
+                Supervisor::child(handle, options.clone(), Restart::Permanent, Vec::new)
+            };
+            vec![
+                child(&handles.0, &replicas),
+                child(&handles.1, &coordinators),
+                broker(),
+            ]
+        };
+        let handle = SupervisorHandle::new(clock.clone());
         vec![
             controller,
-            Supervisor::child(&self.replicas, many("Replicas"), Restart::Permanent, none),
-            Supervisor::child(
-                &self.coordinators,
-                many("Coordinators"),
-                Restart::Permanent,
-                none,
-            ),
-            broker,
+            Supervisor::child(&handle, hosts, Restart::Permanent, hosted),
         ]
     }
 }

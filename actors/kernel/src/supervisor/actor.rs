@@ -123,6 +123,11 @@ pub(crate) enum Msg {
         limit: usize,
         reply: RpcReplyPort<SupervisionNode>,
     },
+    /// Kill the actor at a path of names below here; answers whether there is one.
+    Kill {
+        path: Vec<Arc<str>>,
+        reply: RpcReplyPort<bool>,
+    },
     /// The task of a start has ended.
     StartDone { key: Key, attempt: u64 },
     /// The task that stopped a child has ended.
@@ -181,6 +186,7 @@ impl Actor for SupervisorActor {
             Msg::Restart { name, reply } => shell.restart(&name, reply),
             Msg::Children { limit, reply } => drop(reply.send(shell.children(limit))),
             Msg::Tree { limit, reply } => shell.tree(limit, reply),
+            Msg::Kill { path, reply } => shell.kill(path, reply),
             Msg::StartDone { key, attempt } => shell.start_done(key, attempt).await,
             Msg::Stopped { key } => shell.stopped(key),
             Msg::DelayOver { key, token } => shell.delay_over(key, token),

@@ -136,6 +136,18 @@ impl SupervisorHandle {
             .await
     }
 
+    /// Kills the actor at a path of names below this supervisor, such as `Roles/BrokerActor`, where it
+    /// stands: for showing that its supervisor copes. Whether there is such an actor.
+    ///
+    /// # Errors
+    /// See [`SlotError`].
+    pub async fn kill(&self, path: &str, deadline: Duration) -> Result<bool, SlotError> {
+        let path = path.split('/').map(Arc::from).collect();
+        self.slot
+            .call(|reply| SupervisorMsg(Msg::Kill { path, reply }), deadline)
+            .await
+    }
+
     /// Asks the supervisor to stop its children and itself; does not wait.
     pub fn stop(&self) {
         if let Some(actor) = self.slot.get() {

@@ -103,7 +103,7 @@ impl Actor for PartitionFollower {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             FollowerMsg::Fetched(part) => following.fetched(&myself, *part).await?,
-            FollowerMsg::Report => following.introduce(),
+            FollowerMsg::Report(fetcher) => following.introduce_to(&fetcher),
             FollowerMsg::SyncTurn(slot) => following.run_sync(&myself, slot)?,
             FollowerMsg::Synced(done) => following.synced(&myself, done)?,
             FollowerMsg::TryAgain => following.say(),
@@ -156,9 +156,14 @@ impl Following {
 
     /// Has itself fetched for.
     fn introduce(&self) {
-        let arguments = &self.arguments;
-        if let (Some(fetcher), Some(handle)) = (&arguments.fetcher, &arguments.handle) {
-            fetcher.follow(arguments.key, handle.clone(), self.position());
+        if let Some(fetcher) = &self.arguments.fetcher {
+            self.introduce_to(fetcher);
+        }
+    }
+
+    fn introduce_to(&self, fetcher: &FetcherHandle) {
+        if let Some(handle) = &self.arguments.handle {
+            fetcher.follow(self.arguments.key, handle.clone(), self.position());
         }
     }
 

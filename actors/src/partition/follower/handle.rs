@@ -6,6 +6,7 @@ use odeon_kernel::Slot;
 use odeon_model::config::TopicConfig;
 
 use super::message::FollowerMsg;
+use crate::partition::replication::fetcher::FetcherHandle;
 use crate::partition::replication::wire::Part;
 
 /// A replaceable handle: it reaches whichever incarnation of the follower runs now. Cheap to clone.
@@ -25,9 +26,9 @@ impl FollowerHandle {
         self.slot.cast(FollowerMsg::Fetched(part)).is_ok()
     }
 
-    /// Asks it to say to its fetcher where it is.
-    pub(crate) fn report(&self) {
-        let _ = self.slot.cast(FollowerMsg::Report);
+    /// Asks it to have itself fetched for by a fetcher that has just started.
+    pub(crate) fn report(&self, to: FetcherHandle) {
+        let _ = self.slot.cast(FollowerMsg::Report(to));
     }
 
     /// Takes over changed settings.

@@ -6,6 +6,7 @@ use odeon_kernel::budget::Permit;
 use odeon_log::SyncDone;
 use odeon_model::config::TopicConfig;
 
+use crate::partition::replication::fetcher::FetcherHandle;
 use crate::partition::replication::wire::Part;
 
 /// The vocabulary. `SyncTurn`, `Synced` and `TryAgain` are the actor's own.
@@ -13,8 +14,8 @@ use crate::partition::replication::wire::Part;
 pub(super) enum FollowerMsg {
     /// The leader's answer.
     Fetched(Box<Part>),
-    /// Say where you are.
-    Report,
+    /// Say where you are to a fetcher that has just started.
+    Report(FetcherHandle),
     /// It is the turn of the sync that waits.
     SyncTurn(Permit),
     /// A sync ended.

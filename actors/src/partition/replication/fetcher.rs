@@ -15,9 +15,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use odeon_kernel::Slot;
 use odeon_kernel::supervisor::{Backoff, ChildSpec, Restart};
+use odeon_kernel::{SharedClock, Slot};
 use odeon_model::{LeaderEpoch, NodeId};
+use ractor::ActorRef;
 
 pub use actor::FetcherArguments;
 use actor::{FetcherMsg, ReplicaFetcher};
@@ -53,6 +54,12 @@ impl Fetchers {
         fetchers.get(&source).cloned()
     }
 
+    /// Forgets those that `lives` does not vouch for.
+    pub(crate) fn retain(&self, lives: impl Fn(NodeId) -> bool) {
+        let mut fetchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fetchers.retain(|source, _| lives(*source));
+    }
+
     pub(crate) fn insert(&self, source: NodeId, fetcher: FetcherHandle) {
         let mut fetchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         fetchers.insert(source, fetcher);
@@ -66,6 +73,13 @@ pub struct FetcherHandle {
 }
 
 impl FetcherHandle {
+    /// A handle to one incarnation.
+    fn of(fetcher: ActorRef<FetcherMsg>, clock: &SharedClock) -> Self {
+        let slot = Slot::new(clock.clone());
+        slot.publish(fetcher);
+        Self { slot }
+    }
+
     /// Fetches for a follower from now on, from where it is.
     pub(crate) fn follow(&self, key: Key, follower: FollowerHandle, at: Position) {
         // A fetcher that restarts asks everybody.

@@ -35,14 +35,37 @@ impl Shell {
     }
 
     /// Answers with the tree; asks nested supervisors beside the mailbox.
+    /// Kills a child, or has a supervisor among the children kill one of its own.
+    pub(crate) fn kill(&self, mut path: Vec<Arc<str>>, reply: RpcReplyPort<bool>) {
+        let name = (!path.is_empty()).then(|| path.remove(0));
+        let mut children = self.machine.children();
+        let child = children.find(|(_, record)| Some(&record.name) == name.as_ref());
+        let entry = child.and_then(|(key, _)| self.entries.get(&key));
+        let Some(cell) = entry.and_then(|entry| entry.cell.clone()) else {
+            drop(reply.send(false));
+            return;
+        };
+        if path.is_empty() {
+            tracing::warn!(
+                supervisor = &*self.options.name,
+                child = name.as_deref(),
+                "kills a child"
+            );
+            cell.kill();
+            drop(reply.send(true));
+        } else if let Some(nested) = supervisor(cell) {
+            drop(nested.cast(SupervisorMsg(Msg::Kill { path, reply })));
+        } else {
+            drop(reply.send(false));
+        }
+    }
+
     pub(crate) fn tree(&self, limit: usize, reply: RpcReplyPort<SupervisionNode>) {
         let (infos, all) = self.children(limit);
         let mut nodes = Vec::with_capacity(infos.len());
         for (info, (key, _)) in infos.into_iter().zip(self.machine.children()) {
             let cell = self.entries.get(&key).and_then(|entry| entry.cell.clone());
-            let nested = cell
-                .filter(|cell| cell.is_message_type_of::<SupervisorMsg>() == Some(true))
-                .map(ActorRef::<SupervisorMsg>::from);
+            let nested = cell.and_then(supervisor);
             nodes.push((SupervisionNode::from(info), nested));
         }
         let root = SupervisionNode {
@@ -59,6 +82,12 @@ impl Shell {
             drop(reply.send(assemble(root, nodes, limit, clock.as_ref()).await));
         });
     }
+}
+
+/// The actor, if it is a supervisor.
+fn supervisor(cell: ActorCell) -> Option<ActorRef<SupervisorMsg>> {
+    let is_one = cell.is_message_type_of::<SupervisorMsg>() == Some(true);
+    is_one.then(|| cell.into())
 }
 
 async fn assemble(

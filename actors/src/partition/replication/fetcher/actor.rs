@@ -9,6 +9,7 @@ use odeon_metadata::MetadataImage;
 use odeon_model::{LeaderEpoch, NodeId};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::FetcherHandle;
 use super::state::{FetcherState, Send};
 use crate::partition::RoutingTable;
 use crate::partition::follower::FollowerHandle;
@@ -98,11 +99,13 @@ impl Actor for ReplicaFetcher {
 
     async fn pre_start(
         &self,
-        _: ActorRef<FetcherMsg>,
+        myself: ActorRef<FetcherMsg>,
         arguments: FetcherArguments,
     ) -> Result<Fetching, ActorProcessingErr> {
+        // By a handle of its own: the one that others hold does not lead here yet.
+        let handle = FetcherHandle::of(myself, &arguments.clock);
         for follower in arguments.routing.followers_of(arguments.source) {
-            follower.report();
+            follower.report(handle.clone());
         }
         let session = arguments.rng.next_u64();
         Ok(Fetching {
