@@ -41,6 +41,46 @@ pub fn default_properties(listen: &HostPort, data: &str) -> ConfigMap {
         .collect()
 }
 
+/// The properties of node `node` (from 1 on) of a cluster whose nodes are all broker and controller
+/// and serve clients at `nodes`. Controllers talk at the port above each. Topics have three
+/// replicas, two of which must have a record before it is acknowledged, if there are so many nodes.
+///
+/// `None` when there is no such node, or a port above is none.
+pub fn cluster_properties(nodes: &[HostPort], node: usize, data: &str) -> Option<ConfigMap> {
+    let controllers = nodes.iter().map(|clients| {
+        let port = clients.port.checked_add(1).filter(|port| *port > 1)?;
+        let host = clients.host.clone();
+        Some(HostPort { host, port })
+    });
+    let controllers: Vec<HostPort> = controllers.collect::<Option<_>>()?;
+    let at = node.checked_sub(1)?;
+    let (clients, controller) = (nodes.get(at)?, controllers.get(at)?);
+    let voters = (1..).zip(&controllers);
+    let voters: Vec<_> = voters.map(|(id, at)| format!("{id}@{at}")).collect();
+    let replicas = nodes.len().min(3).to_string();
+    let in_sync = nodes.len().min(3).saturating_sub(1).max(1).to_string();
+    let mut properties = default_properties(clients, data);
+    let properties_of_many = [
+        ("node.id", node.to_string()),
+        (
+            "listeners",
+            format!("PLAINTEXT://{clients},CONTROLLER://{controller}"),
+        ),
+        ("controller.quorum.voters", voters.join(",")),
+        ("default.replication.factor", replicas.clone()),
+        ("min.insync.replicas", in_sync.clone()),
+        ("offsets.topic.replication.factor", replicas.clone()),
+        ("transaction.state.log.replication.factor", replicas.clone()),
+        ("transaction.state.log.min.isr", in_sync.clone()),
+        ("share.coordinator.state.topic.replication.factor", replicas),
+        ("share.coordinator.state.topic.min.isr", in_sync),
+    ];
+    for (name, value) in properties_of_many {
+        properties.insert(name.to_owned(), value);
+    }
+    Some(properties)
+}
+
 /// Whether a host stands for all interfaces.
 pub(crate) fn is_every_interface(host: &str) -> bool {
     host.parse::<std::net::IpAddr>()
@@ -74,6 +114,27 @@ mod tests {
         let advertised = &config.network.advertised_listeners;
         let shown: Vec<_> = advertised.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["PLAINTEXT://127.0.0.1:9092"]);
+    }
+
+    #[test]
+    fn the_nodes_of_a_cluster_agree_about_its_voters() {
+        let at = |port| HostPort {
+            host: "127.0.0.1".to_owned(),
+            port,
+        };
+        let nodes = [at(9092), at(9094), at(9096)];
+        let voters = "1@127.0.0.1:9093,2@127.0.0.1:9095,3@127.0.0.1:9097";
+        for node in 1..=3 {
+            let properties = cluster_properties(&nodes, node, "some/dir").unwrap();
+            assert_eq!(properties["controller.quorum.voters"], voters);
+            let (config, unknown) = BrokerConfig::from_properties(&properties).unwrap();
+            assert!(unknown.is_empty(), "{unknown:?}");
+            assert_eq!(config.node_id, node as i32);
+            assert_eq!(config.offsets.topic_replication_factor, 3);
+        }
+        assert_eq!(cluster_properties(&nodes, 0, "d"), None);
+        assert_eq!(cluster_properties(&nodes, 4, "d"), None);
+        assert_eq!(cluster_properties(&[at(65535)], 1, "d"), None);
     }
 
     #[test]

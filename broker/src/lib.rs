@@ -6,5 +6,5 @@ pub mod cli;
 mod defaults;
 mod node;
 
-pub use defaults::default_properties;
+pub use defaults::{cluster_properties, default_properties};
 pub use node::{AdoptError, AdoptedTopic, MeshSource, Node, NodeError, NodeOptions, TopicAdoption};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_client::{Client, ClientConfig, NewTopic, ProducerConfig, Record, parse_addresses};
-use odeon_tests::process::ClusterProcess;
+use odeon_tests::process::{ClusterProcess, binary};
 use tokio::time::timeout;
 
 /// Longer than anything here may take, a session time-out included.
@@ -109,5 +109,51 @@ fn a_node_with_others_does_not_listen_beyond_its_machine_without_a_good_secret()
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(2), "{said}");
         assert!(said.replace('\n', " ").contains(reason), "{said}");
+    }
+}
+
+#[test]
+fn the_three_commands_of_the_readme_start_a_cluster() {
+    let readme = include_str!("../../README.md");
+    let commands: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("odeon --cluster "))
+        .collect();
+    assert_eq!(commands.len(), 3, "README shows three commands");
+    let home = tempfile::TempDir::with_prefix("odeon-readme-").expect("a temporary directory");
+    let ports = odeon_tests::process::free_port_pairs::<3>();
+    let addresses = ports.map(|port| format!("127.0.0.1:{port}"));
+    let shown = ["127.0.0.1:9092", "127.0.0.1:9094", "127.0.0.1:9096"];
+    let mut nodes: Vec<Killed> = Vec::new();
+    for command in commands {
+        let line = shown.iter().zip(&addresses);
+        let line = line.fold(command.to_owned(), |line, (old, new)| {
+            line.replace(old, new)
+        });
+        let mut process = std::process::Command::new(binary());
+        process
+            .args(line.split(' ').skip(1))
+            .args(["--console", "off"]);
+        process.current_dir(home.path());
+        nodes.push(Killed(process.spawn().expect("the binary starts")));
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let bootstrap = addresses.join(",");
+    runtime.block_on(async {
+        let client = at(&bootstrap).await;
+        create(&client, "readme", 3).await;
+        produce(&client, "readme", 0, "one").await;
+    });
+    nodes.remove(0);
+    runtime.block_on(async { produce(&at(&bootstrap).await, "readme", 0, "two").await });
+}
+
+/// A process that ends with the test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use odeon_client::parse_address;
+use odeon_client::{parse_address, parse_addresses};
 use odeon_kernel::{Disk, RealDisk};
 use odeon_log::LogError;
 use odeon_model::config::{BrokerConfig, ConfigMap, Durability, HostPort, TopicConfig};
@@ -16,7 +16,7 @@ use super::signal::Interrupts;
 use super::topic::parse_pair;
 use super::{Failure, output};
 use crate::defaults::is_every_interface;
-use crate::{MeshSource, Node, NodeError, NodeOptions, default_properties};
+use crate::{MeshSource, Node, NodeError, NodeOptions, cluster_properties, default_properties};
 
 mod settings;
 
@@ -36,12 +36,26 @@ pub(super) struct StartArgs {
     /// Read the settings from a Kafka server.properties, of a node that is broker and controller.
     #[arg(long, short = 'c', value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the data is (log.dirs); an empty or missing directory is set up [default: ./odeon-data].
+    /// Where the data is (log.dirs); an empty or missing directory is set up [default: ./odeon-data,
+    /// with --node 1 ./odeon-data-1].
     #[arg(long, short = 'd', value_name = "DIR")]
     data: Option<String>,
     /// Where clients connect; port 0 takes any free port [default: 127.0.0.1:9092].
     #[arg(long, short = 'l', value_name = "HOST:PORT")]
     listen: Option<String>,
+    /// Be one of several nodes, which serve clients at these addresses; controllers talk at the port
+    /// above each. The same on all nodes. Beyond one machine they need a common secret: see
+    /// `odeon.cluster.secret.file`.
+    #[arg(
+        long,
+        value_name = "HOST:PORT,...",
+        requires = "node",
+        conflicts_with_all = ["config", "listen"]
+    )]
+    cluster: Option<String>,
+    /// Which of them this node is, from 1 on.
+    #[arg(long, short = 'n', value_name = "NUMBER", requires = "cluster")]
+    node: Option<u32>,
     /// Where the console (health, metrics) listens, or `off` [default: 127.0.0.1:9644, or any free
     /// port when --listen has port 0].
     #[arg(long, value_name = "HOST:PORT|off")]
@@ -67,6 +81,8 @@ pub(super) fn node_config(
         config: file,
         data,
         listen: None,
+        cluster: None,
+        node: None,
         console: None,
         set,
         request_log: false,

@@ -34,9 +34,11 @@ impl MeshSource {
     /// What a node's settings ask for when it is all that its process does: a cluster as soon as
     /// they name other nodes or a secret to share with some.
     pub fn of_process(config: &BrokerConfig) -> Self {
-        let voters = &config.quorum.voters;
-        let others = voters.iter().any(|voter| voter.id != config.node_id)
-            || !config.quorum.bootstrap_servers.is_empty();
+        let quorum = &config.quorum;
+        // A controller's only bootstrap server is itself: so Kafka's file for one node has it.
+        let others = quorum.voters.iter().any(|voter| voter.id != config.node_id)
+            || quorum.bootstrap_servers.len() > 1
+            || !config.roles.controller;
         let secret = [SECRET, SECRET_FILE];
         if others
             || secret

@@ -26,6 +26,9 @@ pub(super) fn settings(args: &StartArgs) -> Result<Settings, Failure> {
             }
             properties
         }
+        None if let (Some(nodes), Some(node)) = (&args.cluster, args.node) => {
+            one_of_many(nodes, node, args.data.as_deref())?
+        }
         None => {
             let listen = match &listen {
                 Some(listen) => listen.clone(),
@@ -46,6 +49,20 @@ pub(super) fn settings(args: &StartArgs) -> Result<Settings, Failure> {
         config,
         unknown,
         console: console(args.console.as_deref(), listen.as_ref())?,
+    })
+}
+
+/// The settings of a node of `--cluster`.
+fn one_of_many(nodes: &str, node: u32, data: Option<&str>) -> Result<ConfigMap, Failure> {
+    let nodes = parse_addresses(nodes)?;
+    let data = data.map_or_else(|| format!("{DEFAULT_DATA}-{node}"), str::to_owned);
+    let at = usize::try_from(node).unwrap_or(usize::MAX);
+    cluster_properties(&nodes, at, &data).ok_or_else(|| {
+        let count = nodes.len();
+        Failure::usage(format!(
+            "--node {node} is not among the {count} of --cluster"
+        ))
+        .hint("Ports must be from 1 to 65534.")
     })
 }
 

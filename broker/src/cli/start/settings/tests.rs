@@ -129,3 +129,30 @@ fn what_is_not_valid_stops_the_start_and_names_the_key() {
     let failure = File::new("a=\\u00").start(&[]).unwrap_err();
     assert!(failure.to_string().contains("line 1"), "{failure}");
 }
+
+#[test]
+fn a_node_of_many_has_its_address_its_data_and_three_replicas() {
+    let cluster = "127.0.0.1:9092,127.0.0.1:9094,127.0.0.1:9096";
+    let settings = start(&["--cluster", cluster, "--node", "2"]).unwrap();
+    let config = &settings.config;
+    let listening = "PLAINTEXT://127.0.0.1:9094 CONTROLLER://127.0.0.1:9095";
+    assert_eq!(listeners(&settings), listening);
+    assert_eq!(config.log_dirs, ["odeon-data-2"]);
+    assert_eq!(config.topics.default_replication_factor, 3);
+    assert!(matches!(
+        MeshSource::of_process(config),
+        MeshSource::Cluster
+    ));
+    let refused = start(&["--cluster", cluster, "--node", "4"]).unwrap_err();
+    assert!(
+        format!("{refused:?}").contains("not among the 3"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn the_file_that_kafka_ships_for_one_node_needs_no_secret() {
+    let settings = File::new(FILE).start(&[]).unwrap();
+    let source = MeshSource::of_process(&settings.config);
+    assert!(matches!(source, MeshSource::Alone), "{source:?}");
+}
