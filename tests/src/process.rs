@@ -320,7 +320,7 @@ impl NodeProcess {
             .arg(config)
             .current_dir(home);
         if std::env::var_os("RUST_LOG").is_none() {
-            command.env("RUST_LOG", "warn,odeon=info");
+            command.env("RUST_LOG", "warn,odeon=info,openraft=error");
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(log.expect("a temporary directory is writable"));

@@ -14,6 +14,7 @@ mod adopt;
 mod cli;
 mod cluster;
 mod crash;
+mod failover;
 mod gateway;
 mod processes;
 mod sim;

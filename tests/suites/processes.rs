@@ -11,12 +11,23 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_secs(60);
 
 async fn client(cluster: &ClusterProcess) -> Client {
-    let addresses = parse_addresses(&cluster.bootstrap()).expect("addresses");
-    let client = Client::with_config(ClientConfig::new(addresses));
-    let client = timeout(LIMIT, client)
-        .await
-        .expect("a node answers in time");
-    client.expect("a node answers")
+    at(&cluster.bootstrap()).await
+}
+
+/// A client, as soon as a node answers.
+async fn at(bootstrap: &str) -> Client {
+    let config = ClientConfig::new(parse_addresses(bootstrap).expect("addresses"));
+    let connected = async {
+        loop {
+            match Client::with_config(config.clone()).await {
+                Ok(client) => return client,
+                // They may just be starting.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let connected = timeout(LIMIT, connected).await;
+    connected.expect("a node answers in time")
 }
 
 async fn create(client: &Client, topic: &str, replicas: i16) {

@@ -435,7 +435,11 @@ impl Inner {
             }
             _ => {}
         }
-        tracing::debug!(?event, "link");
+        match event {
+            LinkEvent::Up(node, _) => tracing::info!(node, "linked"),
+            LinkEvent::Down(node, _) => tracing::info!(node, "the link is lost"),
+            LinkEvent::Dead(node, _) => tracing::info!(node, "the process is proved to be gone"),
+        }
         listeners.retain(|listener| listener.send(event).is_ok());
     }
 

@@ -7,10 +7,10 @@ use tracing_subscriber::EnvFilter;
 use super::Failure;
 
 /// A node tells what it does; a client command only what is wrong.
-const NODE: &str = "warn,odeon=info";
+const NODE: &str = "warn,odeon=info,openraft=error";
 const CLIENT: &str = "warn";
-/// It writes the cluster's cookie at debug level.
-const NEVER: &str = "ractor_cluster=info";
+/// It writes the cluster's cookie at debug level, and calls every end of a link a warning.
+const NEVER: &str = "ractor_cluster=error";
 
 /// Starts logging for this process.
 pub(super) fn start(is_node: bool) -> Result<(), Failure> {
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn the_cookie_is_never_logged() {
         let shown = filter("trace").unwrap().to_string();
-        assert!(shown.contains("ractor_cluster=info"), "{shown}");
+        assert!(shown.contains("ractor_cluster=error"), "{shown}");
         let shown = filter("ractor_cluster=debug,warn").unwrap().to_string();
         assert!(!shown.contains("ractor_cluster=debug"), "{shown}");
         assert!(filter("odeon=nonsense").is_err());

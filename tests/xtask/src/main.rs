@@ -10,6 +10,7 @@ mod adopt;
 mod codegen;
 mod compat;
 mod crash;
+mod failover;
 mod fuzz;
 mod records;
 mod sh;
@@ -48,6 +49,8 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Kill the leader of many partitions, again and again: how long do writes wait?
+    Failover(failover::Arguments),
     /// Cut the power under log, checkpoints, Raft store and a whole node, on simulated disks
     Powercut {
         /// How many runs of each
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Compat(arguments) => compat::run(&arguments),
         Command::Adopt => adopt::run(),
         Command::Crash { kills, seed } => crash::kills(kills, seed),
+        Command::Failover(arguments) => failover::run(&arguments),
         Command::Powercut { seeds } => crash::power(seeds),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
