@@ -118,7 +118,7 @@ impl LogManager {
                 Err(error @ LogError::Io { .. }) => {
                     let state = Arc::new(DirState::new(disk.clone(), path.clone(), Uuid::ZERO));
                     state.fail(&error.to_string());
-                    Dir::new(state, false, None, None)
+                    Dir::new(state, (false, -1), None, None)
                 }
                 other => other?,
             };
@@ -163,6 +163,18 @@ impl LogManager {
     /// The cluster that the directories belong to; `None` until they belong to one.
     pub fn cluster_id(&self) -> Option<String> {
         lock(&self.cluster_id).clone()
+    }
+
+    /// The broker epoch under which the node was stopped before this start, if all directories were
+    /// closed cleanly then; -1 otherwise.
+    pub fn previous_broker_epoch(&self) -> i64 {
+        let mut epochs = self.dirs.iter().map(|dir| dir.previous_epoch);
+        let first = epochs.next().unwrap_or(-1);
+        if epochs.all(|epoch| epoch == first) {
+            first
+        } else {
+            -1
+        }
     }
 
     /// Makes the directories the cluster's where they are nobody's yet; durable on return. One that

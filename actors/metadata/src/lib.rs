@@ -30,12 +30,20 @@ pub const MIN_METADATA_VERSION: i16 = 30;
 /// The last `metadata.version` that this software can run with, and the one a new cluster gets.
 pub const LATEST_METADATA_VERSION: i16 = 30;
 
+/// The feature whose level 1 keeps replicas eligible to lead that left an ISR which was too small to
+/// commit anything more (KIP-966).
+pub const ELIGIBLE_LEADER_REPLICAS_FEATURE: &str = "eligible.leader.replicas.version";
+
 /// The features that this software supports, as a broker or controller registers them.
 pub fn supported_features() -> Vec<FeatureRange> {
     let (min, max) = (MIN_METADATA_VERSION, LATEST_METADATA_VERSION);
-    vec![FeatureRange {
-        name: METADATA_VERSION_FEATURE.to_owned(),
+    let feature = |name: &str, min, max| FeatureRange {
+        name: name.to_owned(),
         min,
         max,
-    }]
+    };
+    vec![
+        feature(METADATA_VERSION_FEATURE, min, max),
+        feature(ELIGIBLE_LEADER_REPLICAS_FEATURE, 0, 1),
+    ]
 }

@@ -75,7 +75,7 @@ impl Session {
             features: odeon_metadata::supported_features(),
             rack: arguments.config.rack.clone(),
             log_dirs: arguments.logs.directories().map(|dir| dir.id()).collect(),
-            previous_broker_epoch: -1,
+            previous_broker_epoch: arguments.logs.previous_broker_epoch(),
         };
         match arguments.controller.register_broker(registration).await {
             Ok(epoch) => {

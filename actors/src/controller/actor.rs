@@ -131,7 +131,8 @@ impl Actor for ClusterController {
             }
         });
         Ok(ControllerState {
-            settings: ControllerSettings::new(arguments.config.properties.clone()),
+            settings: ControllerSettings::new(arguments.config.properties.clone())
+                .with_own_features(),
             arguments,
             role: QuorumRole::default(),
             phase: Phase::Standby,
@@ -392,6 +393,12 @@ impl ControllerState {
         let fenced = active.decisions.fence_silent_brokers(&mut draft, now);
         if !fenced.is_empty() {
             tracing::warn!(brokers = ?fenced, "fenced: no heartbeat for a whole session");
+        }
+        let moved = active.decisions.balance_leaders(&mut draft, now);
+        if moved > 0 {
+            tracing::info!(moved, "leaders go back to preferred replicas");
+        }
+        if !draft.records.is_empty() {
             self.stage(myself, draft.records, Box::new(|_| {}));
         }
     }

@@ -12,6 +12,7 @@
 //! | `partitions` | a partition's next ISR, leader and eligible replicas |
 //! | `reassignments` | AlterPartitionReassignments, and when a move is complete |
 //! | `elections` | AlterPartition, ElectLeaders, and who leads when brokers come and go |
+//! | `balance` | when leaders go back to preferred replicas |
 //! | `cluster` | producer ids, features, the first boot |
 
 use std::fmt;
@@ -19,7 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeon_kernel::Rng;
-use odeon_metadata::{ConfigResource, LATEST_METADATA_VERSION, METADATA_VERSION_FEATURE};
+use odeon_metadata::{ConfigResource, ELIGIBLE_LEADER_REPLICAS_FEATURE};
+use odeon_metadata::{LATEST_METADATA_VERSION, METADATA_VERSION_FEATURE};
 use odeon_metadata::{MIN_METADATA_VERSION, MetadataImage, MetadataRecord};
 use odeon_model::config::{BrokerLayers, ConfigMap, Value, find_topic, validate};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId};
@@ -30,6 +32,7 @@ use crate::settings::liveness;
 use crate::shell::ReplicatedState;
 
 mod assignment;
+mod balance;
 mod brokers;
 mod cluster;
 mod configs;
@@ -87,6 +90,9 @@ pub struct ControllerSettings {
     pub properties: Arc<ConfigMap>,
     /// How long a broker may be silent before it is fenced (`broker.session.timeout.ms`).
     pub broker_session_timeout: Duration,
+    /// How often leaders go back to preferred replicas (`leader.imbalance.check.interval.seconds`);
+    /// `None` for never by themselves (`auto.leader.rebalance.enable`).
+    pub leader_balance_interval: Option<Duration>,
     /// Whether topics may be deleted (`delete.topic.enable`).
     pub delete_topic_enable: bool,
     /// The features that a new cluster starts with, besides `metadata.version`.
@@ -103,11 +109,16 @@ impl ControllerSettings {
     /// Settings from a node's properties.
     pub fn new(properties: Arc<ConfigMap>) -> Self {
         let layers = BrokerLayers::of_statics(&properties);
+        let balances = layers.value("auto.leader.rebalance.enable");
+        let balances = balances.and_then(|value| value.as_bool()).unwrap_or(true);
+        let balance_s = number(&layers, "leader.imbalance.check.interval.seconds", 300).max(1);
         let delete = layers
             .value("delete.topic.enable")
             .and_then(|value| value.as_bool());
         Self {
             broker_session_timeout: liveness(&properties).session_timeout,
+            leader_balance_interval: balances
+                .then(|| Duration::from_secs(balance_s.unsigned_abs())),
             delete_topic_enable: delete.unwrap_or(true),
             bootstrap_features: Vec::new(),
             supported_features: Vec::new(),
@@ -115,6 +126,15 @@ impl ControllerSettings {
             alter_config_policy: None,
             properties,
         }
+    }
+
+    /// The same, with the features that this software supports and gives to new clusters.
+    #[must_use]
+    pub fn with_own_features(mut self) -> Self {
+        let name = ELIGIBLE_LEADER_REPLICAS_FEATURE.to_owned();
+        self.bootstrap_features = vec![(name, 1)];
+        self.supported_features = odeon_metadata::supported_features();
+        self
     }
 
     /// The levels of a feature that this software can run with; (0, 0) if it does not know it.
@@ -181,6 +201,8 @@ impl Draft {
 pub(super) struct Decisions {
     settings: ControllerSettings,
     sessions: Sessions,
+    /// When it was last looked whether leaders are where they belong.
+    last_balance: Duration,
     rng: Rng,
 }
 
@@ -200,6 +222,7 @@ impl Decisions {
         Self {
             settings,
             sessions,
+            last_balance: now.monotonic,
             rng,
         }
     }

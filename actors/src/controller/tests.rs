@@ -14,6 +14,7 @@ mod actor;
 mod brokers;
 mod configs;
 mod elections;
+mod eligible;
 mod invariants;
 mod link;
 mod reassignments;
@@ -165,11 +166,18 @@ fn registration(id: NodeId, incarnation: u8) -> BrokerRegistration {
             port: 9092,
             security_protocol: 0,
         }],
-        features: vec![FeatureRange {
-            name: "metadata.version".to_owned(),
-            min: 1,
-            max: 99,
-        }],
+        features: vec![
+            FeatureRange {
+                name: "metadata.version".to_owned(),
+                min: 1,
+                max: 99,
+            },
+            FeatureRange {
+                name: "eligible.leader.replicas.version".to_owned(),
+                min: 0,
+                max: 1,
+            },
+        ],
         rack: None,
         log_dirs: vec![Uuid([100 + id as u8; 16])],
         previous_broker_epoch: -1,

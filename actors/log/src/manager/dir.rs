@@ -18,6 +18,8 @@ use crate::meta::{CLEAN_SHUTDOWN, LOCK, MetaProperties};
 pub(super) struct Dir {
     pub(super) state: Arc<DirState>,
     pub(super) clean: bool,
+    /// The broker epoch under which it was closed cleanly; -1 if it was not.
+    pub(super) previous_epoch: i64,
     /// Logs that could not be loaded: what is known of them is kept.
     pub(super) failed: Mutex<HashSet<TopicPartition>>,
     #[expect(dead_code, reason = "held until the manager is dropped")]
@@ -29,13 +31,14 @@ pub(super) struct Dir {
 impl Dir {
     pub(super) fn new(
         state: Arc<DirState>,
-        clean: bool,
+        (clean, previous_epoch): (bool, i64),
         lock: Option<Box<dyn DirLock>>,
         tree: Option<Arc<dyn DiskTree>>,
     ) -> Self {
         Self {
             state,
             clean,
+            previous_epoch,
             lock,
             tree,
             failed: Mutex::default(),
@@ -65,7 +68,10 @@ pub(super) fn open_dir(
     // The mark counts once, and is gone for good before anything is written.
     let mark = path.join(CLEAN_SHUTDOWN);
     let clean = disk.exists(&mark);
+    let mut previous_epoch = -1;
     if clean {
+        let text = disk.read(&mark).at("reading", &mark)?;
+        previous_epoch = closed_in_epoch(&String::from_utf8_lossy(&text)).unwrap_or(-1);
         remove_if_there(disk, &mark)?;
         disk.sync_dir(path).at("syncing", path)?;
     }
@@ -73,7 +79,16 @@ pub(super) fn open_dir(
     // With a checkpoint damaged everything must be read, whatever the mark says.
     let clean = state.checkpoints.load()? && clean;
     let tree = disk.tree(path).at("opening", path)?;
-    Ok(Dir::new(state, clean, Some(lock), tree))
+    let previous_epoch = if clean { previous_epoch } else { -1 };
+    Ok(Dir::new(state, (clean, previous_epoch), Some(lock), tree))
+}
+
+/// The broker epoch in a mark of a clean stop; `None` where it says none.
+fn closed_in_epoch(mark: &str) -> Option<i64> {
+    let (_, rest) = mark.split_once("\"brokerEpoch\"")?;
+    let digits = rest.trim_start().strip_prefix(':')?.trim_start();
+    let end = digits.find(|c: char| c != '-' && !c.is_ascii_digit());
+    digits.get(..end.unwrap_or(digits.len()))?.parse().ok()
 }
 
 /// Checks whose a directory is and gives it an id; both durable on return. Without a cluster yet,

@@ -122,6 +122,25 @@ fn a_directory_has_its_id_before_its_node_joins_a_cluster() {
 }
 
 #[test]
+fn the_epoch_of_a_clean_stop_is_known_at_the_next_start_and_only_then() {
+    let dirs = Dirs::new();
+    let manager = dirs.open(&["a", "b"], 1, "c").unwrap();
+    assert_eq!(manager.previous_broker_epoch(), -1);
+    assert_eq!(manager.shutdown(17), 2);
+    drop(manager);
+    let manager = dirs.open(&["a", "b"], 1, "c").unwrap();
+    assert_eq!(manager.previous_broker_epoch(), 17);
+    drop(manager);
+    let manager = dirs.open(&["a", "b"], 1, "c").unwrap();
+    assert_eq!(manager.previous_broker_epoch(), -1);
+    manager.shutdown(18);
+    drop(manager);
+    // A directory that was not there then holds nothing of it.
+    let manager = dirs.open(&["a", "b", "z"], 1, "c").unwrap();
+    assert_eq!(manager.previous_broker_epoch(), -1);
+}
+
+#[test]
 fn partitions_spread_over_the_directories_and_come_back() {
     let dirs = Dirs::new();
     let manager = dirs.open(&["a", "b", "c"], 1, "c").unwrap();

@@ -7,7 +7,7 @@ use odeon_metadata::{BrokerImage, MetadataImage};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId, Uuid};
 use odeon_schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRecord};
 
-use super::elections::BrokerChange;
+use super::elections::{BrokerChange, Loss};
 use super::{Decisions, Draft};
 use crate::controller::message::{BrokerHeartbeat, BrokerRegistration, HeartbeatReply, Refusal};
 use crate::controller::vocabulary::Now;
@@ -56,6 +56,7 @@ impl Decisions {
         let unclean = before
             .as_ref()
             .is_some_and(|b| b.epoch != request.previous_broker_epoch);
+        let directories = request.log_dirs.clone();
         let broker = BrokerImage {
             id,
             epoch,
@@ -69,7 +70,11 @@ impl Decisions {
             cordoned_log_dirs: None,
         };
         draft.push(broker.to_record());
-        self.follow_broker(draft, BrokerChange::Leaves { id, unclean });
+        let loss = Loss {
+            unsynced: unclean,
+            all_but: Some(&directories),
+        };
+        self.follow_broker(draft, BrokerChange::Leaves { id, loss });
         self.sessions.registered(id, epoch, now.monotonic);
         Ok(epoch)
     }
@@ -190,7 +195,13 @@ impl Decisions {
         }
         if !broker.in_controlled_shutdown {
             draft.push(registration_change(broker, 0, 1));
-            self.follow_broker(draft, BrokerChange::Leaves { id, unclean: false });
+            self.follow_broker(
+                draft,
+                BrokerChange::Leaves {
+                    id,
+                    loss: Loss::default(),
+                },
+            );
             // Nobody else to wait for: a cluster of one stops at once.
             return !draft
                 .image
@@ -256,7 +267,13 @@ impl Decisions {
             return;
         };
         draft.push(registration_change(&broker, 1, 0));
-        self.follow_broker(draft, BrokerChange::Leaves { id, unclean: false });
+        self.follow_broker(
+            draft,
+            BrokerChange::Leaves {
+                id,
+                loss: Loss::default(),
+            },
+        );
     }
 
     /// Takes note that the controller did not listen for a while: what came meanwhile comes late,
@@ -320,7 +337,11 @@ impl Decisions {
             broker_epoch: broker.epoch,
             ..Default::default()
         });
-        self.follow_broker(draft, BrokerChange::Leaves { id, unclean: true });
+        let loss = Loss {
+            unsynced: true,
+            all_but: Some(&[]),
+        };
+        self.follow_broker(draft, BrokerChange::Leaves { id, loss });
         self.sessions.forget(id);
         Ok(())
     }

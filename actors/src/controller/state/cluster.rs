@@ -1,9 +1,11 @@
 //! Producer ids, features, and the first boot.
 
-use odeon_metadata::{LATEST_METADATA_VERSION, METADATA_VERSION_FEATURE, MetadataImage};
+use odeon_metadata::{
+    ConfigResource, LATEST_METADATA_VERSION, METADATA_VERSION_FEATURE, MetadataImage,
+};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId};
 use odeon_schema::metadata::{
-    AbortTransactionRecord, FeatureLevelRecord, NoOpRecord, ProducerIdsRecord,
+    AbortTransactionRecord, ConfigRecord, FeatureLevelRecord, NoOpRecord, ProducerIdsRecord,
 };
 
 use super::{Decisions, Draft};
@@ -131,9 +133,25 @@ impl Decisions {
             records.push(version.into());
             let others = settings.bootstrap_features.iter();
             records.extend(others.map(|(name, level)| feature_level(name, *level).into()));
+            records.extend(min_insync(settings).map(Into::into));
         }
         records
     }
+}
+
+/// The configured `min.insync.replicas`, for the whole cluster: which replicas are eligible to lead
+/// follows from it, so leaders and controllers have to agree.
+fn min_insync(settings: &super::ControllerSettings) -> Option<ConfigRecord> {
+    let name = "min.insync.replicas";
+    let value = settings.properties.get(name)?;
+    let of = ConfigResource::default_broker();
+    Some(ConfigRecord {
+        resource_type: of.kind as i8,
+        resource_name: of.name.to_string(),
+        name: name.to_owned(),
+        value: Some(value.clone()),
+        ..Default::default()
+    })
 }
 
 fn feature_level(name: &str, level: i16) -> FeatureLevelRecord {

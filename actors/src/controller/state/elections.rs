@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use odeon_metadata::{ELIGIBLE_LEADER_REPLICAS_FEATURE, directory};
 use odeon_metadata::{LeaderRecoveryState, MetadataImage, NO_LEADER, PartitionImage, TopicImage};
 use odeon_model::{ErrorCode, NodeId, PartitionId, Uuid};
 use odeon_schema::metadata::PartitionChangeRecord;
@@ -14,9 +15,6 @@ use crate::controller::message::{
     AlterPartition, AlteredPartition, Election, ElectionResult, PartitionAlteration, Refusal,
 };
 
-/// The feature that switches eligible leader replicas on.
-const ELR_FEATURE: &str = "eligible.leader.replicas.version";
-
 /// What happened to a broker.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum BrokerChange<'a> {
@@ -24,13 +22,22 @@ pub(super) enum BrokerChange<'a> {
     Leaves {
         /// The broker.
         id: NodeId,
-        /// Whether it may have lost what it had.
-        unclean: bool,
+        /// What it may have lost.
+        loss: Loss<'a>,
     },
     /// It may lead from now on.
     Joins(NodeId),
     /// Some of its directories failed.
     LosesDirectories(NodeId, &'a [Uuid]),
+}
+
+/// What a broker that left may have lost of the partitions it holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Loss<'a> {
+    /// What was not synced: its process ended without closing the logs.
+    pub(super) unsynced: bool,
+    /// All but what is in these directories.
+    pub(super) all_but: Option<&'a [Uuid]>,
 }
 
 impl Decisions {
@@ -229,7 +236,7 @@ impl Decisions {
         current: &PartitionImage,
         change: BrokerChange<'_>,
     ) -> Option<PartitionChangeRecord> {
-        let (removed, unclean) = match change {
+        let (removed, loss) = match change {
             BrokerChange::Joins(id) => {
                 let waits = !current.has_leader() && current.replicas.contains(&id);
                 return waits.then(|| {
@@ -237,18 +244,19 @@ impl Decisions {
                     self.change_for(image, topic, partition, current, reach)
                 })?;
             }
-            BrokerChange::Leaves { id, unclean } => (id, unclean),
+            BrokerChange::Leaves { id, loss } => (id, loss),
             BrokerChange::LosesDirectories(id, lost) => {
                 let directory = current.directory(id)?;
                 if !lost.contains(&directory) {
                     return None;
                 }
-                (id, false)
+                (id, Loss::default())
             }
         };
+        let is_lost = self.is_lost(image, &topic.name, current.directory(removed), loss);
         let concerned = current.isr.contains(&removed)
             || current.leader == removed
-            || unclean && current.elr.contains(&removed);
+            || is_lost && current.elr.contains(&removed);
         if !concerned {
             return None;
         }
@@ -267,10 +275,31 @@ impl Decisions {
             reach: self.reach(image, &topic.name),
             may_lead: |id| id != removed && image.is_active(id),
             elr_min_isr: self.elr_min_isr(image, &topic.name),
-            lost: if unclean { &lost } else { &[] },
+            lost: if is_lost { &lost } else { &[] },
             recovery: None,
         }
         .build()
+    }
+
+    /// Whether a broker may lack what it had acknowledged of a topic. What was acknowledged is on
+    /// disk, unless the topic settles for the page cache.
+    fn is_lost(
+        &self,
+        image: &MetadataImage,
+        topic: &str,
+        held_in: Option<Uuid>,
+        loss: Loss<'_>,
+    ) -> bool {
+        let known = held_in.filter(|id| ![directory::UNASSIGNED, directory::LOST].contains(id));
+        let is_gone = |kept: &[Uuid]| match known {
+            Some(id) => !kept.contains(&id),
+            None => kept.is_empty(),
+        };
+        let settles_for_memory = || {
+            let value = self.topic_value(image, topic, "odeon.acks.durability");
+            value.is_some_and(|value| value.to_string() == "page-cache")
+        };
+        loss.all_but.is_some_and(is_gone) || loss.unsynced && settles_for_memory()
     }
 
     /// Whether a topic's own settings let any replica lead.
@@ -283,7 +312,7 @@ impl Decisions {
     }
 
     fn elr_min_isr(&self, image: &MetadataImage, topic: &str) -> Option<usize> {
-        if image.feature(ELR_FEATURE) < 1 {
+        if image.feature(ELIGIBLE_LEADER_REPLICAS_FEATURE) < 1 {
             return None;
         }
         let min = self.topic_value(image, topic, "min.insync.replicas");

@@ -91,7 +91,7 @@ impl<F: Fn(NodeId) -> bool> PartitionChange<'_, F> {
         }
         if leader != NO_LEADER {
             eligible.last_known.clear();
-        } else if isr.is_empty() && eligible.elr.is_empty() && current.leader != NO_LEADER {
+        } else if isr.is_empty() && current.leader != NO_LEADER {
             eligible.last_known = vec![current.leader];
         }
         if (self.elr_min_isr.is_some() || !isr.is_empty()) && isr != current.isr {

@@ -176,6 +176,29 @@ fn a_preferred_election_brings_the_first_replica_back() {
 }
 
 #[test]
+fn leaders_go_back_to_preferred_replicas_every_so_often_unless_switched_off() {
+    for (enabled, leader) in [("true", 1), ("false", 2)] {
+        let mut cluster = Cluster::with_properties(&[("auto.leader.rebalance.enable", enabled)]);
+        cluster.start(1);
+        cluster.start(2);
+        cluster.create_on("t", &[1, 2]);
+        cluster.decide(|d, draft, _| d.fence_dead_broker(draft, 1, Uuid([1; 16])));
+        let beat = cluster.beat(1);
+        cluster.heartbeat(beat).unwrap();
+        let request = shrink(&cluster, 2, &[2, 1]);
+        alter(&mut cluster, request).unwrap();
+        let balance = |cluster: &mut Cluster| {
+            cluster.decide(|d, draft, now| d.balance_leaders(draft, now));
+            cluster.partition("t").0
+        };
+        cluster.pass(299);
+        assert_eq!(balance(&mut cluster), 2);
+        cluster.pass(1);
+        assert_eq!(balance(&mut cluster), leader);
+    }
+}
+
+#[test]
 fn replicas_that_leave_a_small_isr_stay_eligible_to_lead() {
     let mut settings = ControllerSettings::new(Arc::default());
     let elr = "eligible.leader.replicas.version".to_owned();
