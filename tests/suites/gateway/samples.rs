@@ -150,6 +150,11 @@ pub fn join(version: i16, group: &str) -> m::JoinGroupRequest {
     groups::join(version, group, "")
 }
 
+/// What moves a topic's first partition to where it is.
+pub fn reassign(topic: &str) -> m::AlterPartitionReassignmentsRequest {
+    admin::reassign(topic)
+}
+
 /// What asks for the metadata quorum.
 pub fn quorum() -> m::DescribeQuorumRequest {
     admin::describe_quorum("")

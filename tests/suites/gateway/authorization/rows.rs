@@ -10,9 +10,10 @@ use odeon_protocol::messages as m;
 use odeon_protocol::messages::{
     alter_configs_request, create_partitions_request, create_topics_request,
     delete_records_request, describe_configs_request, describe_producers_request,
-    describe_topic_partitions_request, fetch_request, incremental_alter_configs_request,
-    list_offsets_request, metadata_request, offset_commit_request, offset_delete_request,
-    offset_fetch_request, offset_for_leader_epoch_request,
+    describe_topic_partitions_request, elect_leaders_request, fetch_request,
+    incremental_alter_configs_request, list_offsets_request, metadata_request,
+    offset_commit_request, offset_delete_request, offset_fetch_request,
+    offset_for_leader_epoch_request,
 };
 use odeon_tests::node::produce_request;
 use odeon_tests::records::batch;
@@ -342,6 +343,7 @@ pub(super) async fn admin(t: &mut Table) {
     )
     .await;
 
+    cluster_changes(t).await;
     let make = |n: Names| m::DescribeTopicPartitionsRequest {
         topics: vec![describe_topic_partitions_request::TopicRequest {
             name: n.topic.to_owned(),
@@ -356,6 +358,49 @@ pub(super) async fn admin(t: &mut Table) {
     let asked = [(Describe, On::Topic)];
     t.row((0, CHANGES), make, codes, TopicAuthorizationFailed, &asked)
         .await;
+}
+
+/// What takes the right to alter the cluster, and what it takes to see that.
+async fn cluster_changes(t: &mut Table) {
+    let (failed, alter) = (ClusterAuthorizationFailed, [(Alter, On::Cluster)]);
+    let make = |n: Names| m::ElectLeadersRequest {
+        topic_partitions: Some(vec![elect_leaders_request::TopicPartitions {
+            topic: n.topic.to_owned(),
+            partitions: vec![0],
+            ..Default::default()
+        }]),
+        ..Default::default()
+    };
+    let codes = |a: &m::ElectLeadersResponse| vec![a.error_code];
+    t.row((2, CHANGES), make, codes, failed, &alter).await;
+    let make = |n: Names| crate::gateway::samples::reassign(n.topic);
+    let codes = |a: &m::AlterPartitionReassignmentsResponse| vec![a.error_code];
+    t.row((1, CHANGES), make, codes, failed, &alter).await;
+    let make = |_: Names| m::ListPartitionReassignmentsRequest {
+        topics: None,
+        ..Default::default()
+    };
+    let codes = |a: &m::ListPartitionReassignmentsResponse| vec![a.error_code];
+    let describe = [(Describe, On::Cluster)];
+    t.row((0, READS), make, codes, failed, &describe).await;
+    let make = |_: Names| m::UnregisterBrokerRequest {
+        broker_id: 99,
+        ..Default::default()
+    };
+    let codes = |a: &m::UnregisterBrokerResponse| vec![a.error_code];
+    t.row((0, READS), make, codes, failed, &alter).await;
+    let make = |_: Names| m::AddRaftVoterRequest {
+        cluster_id: None,
+        ..Default::default()
+    };
+    let codes = |a: &m::AddRaftVoterResponse| vec![a.error_code];
+    t.row((1, READS), make, codes, failed, &alter).await;
+    let make = |_: Names| m::RemoveRaftVoterRequest {
+        cluster_id: None,
+        ..Default::default()
+    };
+    let codes = |a: &m::RemoveRaftVoterResponse| vec![a.error_code];
+    t.row((0, READS), make, codes, failed, &alter).await;
 }
 
 async fn configs(t: &mut Table, kind: i8, failed: ErrorCode, on: On) {

@@ -7,14 +7,17 @@ use odeon_protocol::messages::delete_topics_request::DeleteTopicState;
 use odeon_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use odeon_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use odeon_protocol::messages::{
-    alter_configs_request, describe_producers_request, describe_quorum_request,
-    describe_topic_partitions_request, incremental_alter_configs_request,
+    add_raft_voter_request, alter_configs_request, alter_partition_reassignments_request,
+    describe_producers_request, describe_quorum_request, describe_topic_partitions_request,
+    elect_leaders_request, incremental_alter_configs_request, list_partition_reassignments_request,
 };
 
 use super::{MISSING_ID, Samples, TOPIC, World, name};
 
 pub(super) fn add(samples: &mut Samples, _: &World) {
     topics(samples);
+    replicas(samples);
+    members(samples);
     configs(samples);
     samples.add(|_, label| m::DescribeLogDirsRequest {
         topics: Some(vec![DescribableLogDirTopic {
@@ -49,6 +52,69 @@ pub(super) fn add(samples: &mut Samples, _: &World) {
             ..Default::default()
         }],
         response_partition_limit: 10,
+        ..Default::default()
+    });
+}
+
+fn replicas(samples: &mut Samples) {
+    samples.add(|version, label| m::ElectLeadersRequest {
+        election_type: i8::from(version >= 1 && label == "wrong"),
+        topic_partitions: Some(vec![elect_leaders_request::TopicPartitions {
+            topic: name(label),
+            partitions: vec![0],
+            ..Default::default()
+        }]),
+        ..Default::default()
+    });
+    samples.add(|_, label| reassign(&name(label)));
+    samples.add(|_, label| m::ListPartitionReassignmentsRequest {
+        topics: (label == "wrong").then(|| {
+            vec![
+                list_partition_reassignments_request::ListPartitionReassignmentsTopics {
+                    name: name(label),
+                    partition_indexes: vec![0],
+                    ..Default::default()
+                },
+            ]
+        }),
+        ..Default::default()
+    });
+}
+
+/// Moves a partition to where it is.
+pub(super) fn reassign(topic: &str) -> m::AlterPartitionReassignmentsRequest {
+    use alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
+    let partition = ReassignablePartition {
+        replicas: Some(vec![1]),
+        ..Default::default()
+    };
+    m::AlterPartitionReassignmentsRequest {
+        topics: vec![ReassignableTopic {
+            name: topic.to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// Nothing here names what is there: the node shall go on.
+fn members(samples: &mut Samples) {
+    samples.add(|_, _| m::UnregisterBrokerRequest {
+        broker_id: 99,
+        ..Default::default()
+    });
+    samples.add(|_, label| m::AddRaftVoterRequest {
+        cluster_id: (label == "wrong").then(|| "another".to_owned()),
+        voter_id: 99,
+        voter_directory_id: MISSING_ID,
+        listeners: vec![add_raft_voter_request::Listener::default()],
+        ..Default::default()
+    });
+    samples.add(|_, label| m::RemoveRaftVoterRequest {
+        cluster_id: (label == "wrong").then(|| "another".to_owned()),
+        voter_id: 99,
+        voter_directory_id: MISSING_ID,
         ..Default::default()
     });
 }
