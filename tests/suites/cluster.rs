@@ -6,6 +6,7 @@ use std::time::Duration;
 use odeon_kernel::spawn;
 use odeon_tests::{ClusterClient, TestCluster};
 
+mod disks;
 mod killed;
 
 /// Runs a test on several threads, as nodes have them.

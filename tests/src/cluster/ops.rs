@@ -10,7 +10,7 @@ use odeon_protocol::messages::offset_commit_request::{
 use odeon_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use odeon_protocol::messages::{
     CreateTopicsRequest, FetchRequest, FindCoordinatorRequest, InitProducerIdRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest,
 };
 
 use super::{ClusterClient, Lost};
@@ -125,6 +125,28 @@ impl ClusterClient {
         batch: Bytes,
     ) -> Tried<i64> {
         let request = produce_request(topic, partition, batch);
+        self.produce_as(leader, request).await
+    }
+
+    /// Produces a batch with acks=1; its base offset.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn produce_for_leader(
+        &mut self,
+        leader: NodeId,
+        topic: &str,
+        partition: i32,
+        batch: Bytes,
+    ) -> Tried<i64> {
+        let request = ProduceRequest {
+            acks: 1,
+            ..produce_request(topic, partition, batch)
+        };
+        self.produce_as(leader, request).await
+    }
+
+    async fn produce_as(&mut self, leader: NodeId, request: ProduceRequest) -> Tried<i64> {
         let mut answer = self.call(leader, 12, &request).await?;
         let found = answer.responses.remove(0).partition_responses.remove(0);
         check(found.error_code)?;

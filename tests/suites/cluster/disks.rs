@@ -1,0 +1,203 @@
+//! What the disks of a cluster do to it: slow syncs, lost writes, no room.
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use odeon_kernel::sim::DiskOp;
+use odeon_kernel::{TaskGuard, spawn};
+use odeon_model::TopicPartition;
+use odeon_tests::cluster::TestTopic;
+use odeon_tests::records::batch;
+use odeon_tests::{ClusterBuilder, TestCluster};
+
+use super::threads;
+
+/// A gate that is open or shut, and whoever finds it shut waits.
+#[derive(Default)]
+struct Gate {
+    is_shut: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        let mut is_shut = self.is_shut.lock().unwrap();
+        while *is_shut {
+            is_shut = self.opened.wait(is_shut).unwrap();
+        }
+    }
+
+    fn shut(&self, shut: bool) {
+        *self.is_shut.lock().unwrap() = shut;
+        self.opened.notify_all();
+    }
+}
+
+/// A replica's log end, and what of it is on its disk.
+fn ends(cluster: &TestCluster, id: i32, topic: &str) -> (i64, i64) {
+    let name = TopicPartition::new(topic, 0);
+    let log = cluster.with_node(id, |node| node.handle().logs.get(&name));
+    let log = log.flatten().expect("the node has the log");
+    (log.view().log_end(), log.view().flushed())
+}
+
+async fn follower(cluster: &TestCluster, topic: &TestTopic) -> (i32, i32) {
+    let leader = topic.leader(0).await;
+    let follower = cluster.ids().find(|id| *id != leader);
+    (leader, follower.expect("there are three"))
+}
+
+#[test]
+fn no_acknowledgement_precedes_a_followers_sync_and_its_pull_does_not_wait_for_it() {
+    threads(async {
+        let cluster = TestCluster::start(3).await;
+        let orders = cluster.create_topic("orders", 1, 3).await;
+        let (leader, slow) = follower(&cluster, &orders).await;
+        orders.produce(0, "before").await;
+        let gate = Arc::new(Gate::default());
+        let guard = gate.clone();
+        cluster
+            .disk(slow)
+            .set_hook(Arc::new(move |op, path: &Path| {
+                if op == DiskOp::SyncData && path.to_string_lossy().contains("orders-0") {
+                    guard.pass();
+                }
+                Ok(())
+            }));
+        gate.shut(true);
+        let before = ends(&cluster, slow, "orders");
+        let waiting = {
+            let mut client = cluster.client("all");
+            let record = batch(cluster.clock().now_ms(), &["acknowledged by all"]);
+            TaskGuard::spawn(async move { client.produce(leader, "orders", 0, record).await })
+        };
+        // Everything is pulled while the sync stands.
+        let clock = cluster.clock();
+        let target = before.0 + 1;
+        while ends(&cluster, slow, "orders").0 < target {
+            clock.sleep(Duration::from_millis(1)).await;
+        }
+        let mut client = cluster.client("leader's word");
+        for _ in 0..50 {
+            let value = "x".repeat(100_000);
+            let record = batch(clock.now_ms(), &[&value]);
+            client
+                .produce_for_leader(leader, "orders", 0, record)
+                .await
+                .unwrap();
+        }
+        while ends(&cluster, slow, "orders").0 < target + 50 {
+            clock.sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(
+            ends(&cluster, slow, "orders").1,
+            before.1,
+            "nothing was synced"
+        );
+        assert!(!waiting.is_finished(), "acknowledged before the sync");
+        assert_eq!(orders.end(0).await, before.0, "readers see it");
+        gate.shut(false);
+        let mut waiting = waiting;
+        let offset = waiting
+            .join()
+            .await
+            .expect("no panic")
+            .expect("acknowledged");
+        assert!(ends(&cluster, slow, "orders").1 > offset);
+        cluster.shutdown().await;
+    });
+}
+
+#[test]
+fn a_cluster_whose_power_goes_as_a_whole_keeps_what_it_acknowledged() {
+    threads(async {
+        let cluster = TestCluster::start(3).await;
+        for round in 0..3 {
+            // With a producer of its own: one that is cut off does not know what became of its last.
+            let orders = Arc::new(cluster.create_topic("orders", 3, 3).await);
+            let acknowledged = Arc::new(Mutex::new(vec![Vec::new(); 3]));
+            let producers: Vec<_> = (0..3)
+                .map(|partition| {
+                    let (orders, acknowledged) = (orders.clone(), acknowledged.clone());
+                    TaskGuard::spawn(async move {
+                        for n in 0.. {
+                            let value = format!("{round} {n}");
+                            let offset = orders.produce(partition, &value).await;
+                            acknowledged.lock().unwrap()[partition as usize].push((offset, value));
+                        }
+                    })
+                })
+                .collect();
+            while acknowledged
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|done| done.len() < 20)
+            {
+                cluster.clock().sleep(Duration::from_millis(1)).await;
+            }
+            for id in cluster.ids() {
+                cluster.power_cut_losing_all(id);
+            }
+            let promised = acknowledged.lock().unwrap().clone();
+            drop(producers);
+            let boots: Vec<_> = cluster
+                .ids()
+                .map(|id| spawn(cluster.clone().boot(id)))
+                .collect();
+            for boot in boots {
+                boot.await.unwrap().unwrap();
+            }
+            for (partition, promised) in (0..).zip(promised) {
+                let first = promised[0].0;
+                let found = orders.fetch(partition, first).await;
+                for (offset, value) in promised {
+                    let at = (offset - first) as usize;
+                    assert_eq!(
+                        found.get(at),
+                        Some(&value),
+                        "partition {partition}, {offset}"
+                    );
+                }
+            }
+        }
+        cluster.shutdown().await;
+    });
+}
+
+#[test]
+fn a_follower_without_room_holds_up_nobody_for_long_and_comes_back() {
+    threads(async {
+        let cluster = ClusterBuilder::new(3).set("replica.lag.time.max.ms", "600");
+        let cluster = cluster.start().await;
+        let orders = cluster.create_topic("orders", 1, 3).await;
+        let (_, full) = follower(&cluster, &orders).await;
+        orders.produce(0, "before").await;
+        let no_room = Arc::new(Gate::default());
+        no_room.shut(true);
+        let guard = no_room.clone();
+        cluster
+            .disk(full)
+            .set_hook(Arc::new(move |op, path: &Path| {
+                let is_data = path.to_string_lossy().contains("orders-0");
+                match op == DiskOp::Write && is_data && *guard.is_shut.lock().unwrap() {
+                    true => Err(std::io::ErrorKind::StorageFull.into()),
+                    false => Ok(()),
+                }
+            }));
+        for n in 0..10 {
+            orders.produce(0, &format!("without {n}")).await;
+        }
+        let isr = |image: &odeon_metadata::MetadataImage| {
+            image.partition("orders", 0).map_or(0, |p| p.isr.len())
+        };
+        cluster
+            .until("it left the ISR", |image| isr(image) == 2)
+            .await;
+        no_room.shut(false);
+        cluster.until("it is back", |image| isr(image) == 3).await;
+        assert_eq!(orders.fetch(0, 0).await.len(), 11);
+        cluster.shutdown().await;
+    });
+}
