@@ -47,6 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct ClusterBuilder {
     nodes: NodeId,
+    /// The nodes up to this one vote; the others are only brokers.
+    voters: NodeId,
     properties: BTreeMap<String, String>,
     clock: SharedClock,
     rng: Arc<Rng>,
@@ -57,14 +59,9 @@ pub struct ClusterBuilder {
 impl ClusterBuilder {
     /// A cluster of `nodes` nodes, numbered from 1, each broker and voter, on real time.
     pub fn new(nodes: NodeId) -> Self {
-        let voters: Vec<String> = (1..=nodes)
-            .map(|id| format!("{id}@node{id}:9093"))
-            .collect();
         let copies = nodes.min(3).to_string();
         let properties = [
-            ("process.roles", "broker,controller"),
             ("controller.listener.names", "CONTROLLER"),
-            ("controller.quorum.voters", &voters.join(",")),
             ("log.dirs", "/data"),
             ("offsets.topic.num.partitions", "3"),
             ("offsets.topic.replication.factor", &copies),
@@ -73,6 +70,7 @@ impl ClusterBuilder {
         let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned()));
         Self {
             nodes,
+            voters: nodes,
             properties: properties.into(),
             clock: Arc::new(SystemClock::new()),
             rng: Arc::new(Rng::from_entropy()),
@@ -89,6 +87,13 @@ impl ClusterBuilder {
         self.rng = rng.clone();
         self.blocking = Blocking::Delayed;
         self.simulated = true;
+        self
+    }
+
+    /// Lets only the first so many nodes vote; the others are only brokers.
+    #[must_use]
+    pub fn voters(mut self, voters: NodeId) -> Self {
+        self.voters = voters;
         self
     }
 
@@ -256,9 +261,24 @@ impl TestCluster {
 
     fn config(&self, id: NodeId) -> BrokerConfig {
         let mut properties = self.inner.builder.properties.clone();
-        properties.insert("node.id".to_owned(), id.to_string());
-        let listeners = format!("PLAINTEXT://node{id}:9092,CONTROLLER://node{id}:9093");
-        properties.insert("listeners".to_owned(), listeners);
+        let voters = (1..=self.inner.builder.voters).map(|id| format!("{id}@node{id}:9093"));
+        let voters: Vec<String> = voters.collect();
+        let client = format!("PLAINTEXT://node{id}:9092");
+        let (roles, listeners) = match id <= self.inner.builder.voters {
+            true => (
+                "broker,controller",
+                format!("{client},CONTROLLER://node{id}:9093"),
+            ),
+            false => ("broker", client),
+        };
+        for (key, value) in [
+            ("node.id", id.to_string()),
+            ("process.roles", roles.to_owned()),
+            ("controller.quorum.voters", voters.join(",")),
+            ("listeners", listeners),
+        ] {
+            properties.insert(key.to_owned(), value);
+        }
         let properties = properties.into_iter().collect();
         let (config, unknown) = BrokerConfig::from_properties(&properties).expect("a valid config");
         assert!(unknown.is_empty(), "unknown properties: {unknown:?}");
@@ -396,7 +416,8 @@ impl TestCluster {
 
     /// Stops all nodes in order, the last without handing anything over.
     pub async fn shutdown(self) {
-        for id in self.running() {
+        // Those that do not vote first: they need a controller to hand over to.
+        for id in self.running().into_iter().rev() {
             self.stop(id).await;
         }
     }

@@ -8,6 +8,7 @@ use odeon_tests::{ClusterClient, TestCluster};
 
 mod disks;
 mod killed;
+mod members;
 
 /// Runs a test on several threads, as nodes have them.
 fn threads(test: impl Future<Output = ()> + Send + 'static) {

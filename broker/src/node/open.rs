@@ -29,10 +29,19 @@ pub(super) struct Bound {
 /// Refuses what this version does not do, instead of doing something else.
 pub(super) fn check_supported(config: &BrokerConfig, mesh: &MeshSource) -> Result<(), NodeError> {
     let refuse = |text: String| Err(NodeError::Unsupported(text));
-    if !(config.roles.broker && config.roles.controller) {
-        return refuse("process.roles must be broker,controller: one node has both roles".into());
+    if !config.roles.broker {
+        return refuse(
+            "process.roles must name broker: a node that only votes cannot be yet".into(),
+        );
     }
-    let mut voters = config.quorum.voters.iter();
+    let quorum = &config.quorum;
+    if quorum.voters.is_empty() && (!config.roles.controller || quorum.auto_join) {
+        return refuse(
+            "controller.quorum.voters must name the voters: a node finds its cluster by them"
+                .into(),
+        );
+    }
+    let mut voters = quorum.voters.iter();
     if matches!(mesh, MeshSource::Alone) && voters.any(|voter| voter.id != config.node_id) {
         return refuse("controller.quorum.voters names other nodes: this one is alone".into());
     }
