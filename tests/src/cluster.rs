@@ -30,11 +30,13 @@ use odeon_model::config::BrokerConfig;
 use tokio::io::DuplexStream;
 
 mod client;
+mod history;
 mod machine;
 pub mod ops;
 mod topic;
 
 pub use client::{ClusterClient, Lost};
+pub use history::History;
 pub use machine::NodeClock;
 pub use topic::TestTopic;
 
@@ -54,6 +56,7 @@ pub struct ClusterBuilder {
     rng: Arc<Rng>,
     blocking: Blocking,
     simulated: bool,
+    history: Option<History>,
 }
 
 impl ClusterBuilder {
@@ -76,6 +79,7 @@ impl ClusterBuilder {
             rng: Arc::new(Rng::from_entropy()),
             blocking: Blocking::Pool,
             simulated: false,
+            history: None,
         }
     }
 
@@ -94,6 +98,13 @@ impl ClusterBuilder {
     #[must_use]
     pub fn voters(mut self, voters: NodeId) -> Self {
         self.voters = voters;
+        self
+    }
+
+    /// Notes in a history what clients ask and hear, and what is done on disks.
+    #[must_use]
+    pub fn watched(mut self, history: History) -> Self {
+        self.history = Some(history);
         self
     }
 
@@ -130,7 +141,12 @@ impl ClusterBuilder {
         };
         let network = LocalNetwork::with_options(self.clock.clone(), options);
         let machines = (1..=self.nodes).map(|id| (id, Machine::new(&self.clock)));
-        let machines = machines.collect();
+        let machines: BTreeMap<NodeId, Machine> = machines.collect();
+        if let Some(history) = self.history.clone().filter(History::is_kept) {
+            for (id, machine) in &machines {
+                machine.watch(*id, history.clone());
+            }
+        }
         TestCluster {
             inner: Arc::new(Inner {
                 builder: self,
@@ -188,6 +204,23 @@ impl TestCluster {
         running.map(|(id, _)| *id).collect()
     }
 
+    /// Notes something in the history, if one is kept.
+    pub fn note(&self, what: impl FnOnce() -> String) {
+        if let Some(history) = &self.inner.builder.history {
+            history.note(what);
+        }
+    }
+
+    /// Whether a node runs or starts.
+    pub fn is_on(&self, id: NodeId) -> bool {
+        self.machine(id).is_on()
+    }
+
+    /// Whether a node is being stopped in order.
+    pub fn is_stopping(&self, id: NodeId) -> bool {
+        self.is_on(id) && !self.machine(id).is_running()
+    }
+
     /// Time.
     pub fn clock(&self) -> SharedClock {
         self.inner.builder.clock.clone()
@@ -229,7 +262,9 @@ impl TestCluster {
     pub async fn boot(self, id: NodeId) -> Result<(), String> {
         let builder = &self.inner.builder;
         let machine = self.machine(id);
-        let life = machine.begin();
+        let Some(life) = machine.begin() else {
+            return Err("it is on already".to_owned());
+        };
         let simulated = builder.simulated;
         let seams = Seams {
             disk: life.disk(),
@@ -251,11 +286,24 @@ impl TestCluster {
         match started {
             None => Err("killed while it started".to_owned()),
             Some(Ok(Ok(node))) => {
-                machine.settle(life, node);
+                machine.settle(&life, node);
                 Ok(())
             }
-            Some(Ok(Err(error))) => Err(error.to_string()),
-            Some(Err(error)) => Err(error.to_string()),
+            Some(Ok(Err(error))) => {
+                self.fail(id, &life);
+                Err(error.to_string())
+            }
+            Some(Err(error)) => {
+                self.fail(id, &life);
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// A life that did not come to anything is over, like a process that exits.
+    fn fail(&self, id: NodeId, life: &machine::Life) {
+        if self.machine(id).is(life) {
+            self.kill(id);
         }
     }
 

@@ -13,6 +13,7 @@
 mod adopt;
 mod cli;
 mod cluster;
+mod clustersim;
 mod crash;
 mod failover;
 mod gateway;

@@ -11,6 +11,7 @@ use odeon_protocol::{Request, decode_response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::TestCluster;
+use super::history::digest;
 use crate::raw::frame_of;
 
 /// How long an answer may take.
@@ -76,6 +77,9 @@ impl ClusterClient {
     ) -> Result<R::Response, Lost> {
         self.correlation_id += 1;
         let frame = frame_of(self.correlation_id, version, request);
+        let (name, sum) = (&self.name, digest(&frame));
+        let cluster = &self.cluster;
+        cluster.note(|| format!("{name} asks {node} {} {sum:x}", R::NAME));
         let mut stream = match self.connections.remove(&node) {
             Some(stream) => stream,
             None => self.cluster.connect(node, &self.name).ok_or(Lost)?,
@@ -91,6 +95,10 @@ impl ClusterClient {
         let answer: Option<Bytes> = timeout(&*clock, self.answer_limit, answer)
             .await
             .unwrap_or(None);
+        cluster.note(|| {
+            let sum = answer.as_ref().map_or(0, |answer| digest(answer));
+            format!("{name} hears {node} {} {sum:x}", R::NAME)
+        });
         let answer = answer.ok_or(Lost)?;
         self.connections.insert(node, stream);
         match decode_response::<R>(answer, version) {

@@ -12,6 +12,9 @@ use odeon::Node;
 use odeon_kernel::disk::{DirEntry, DirLock};
 use odeon_kernel::sim::SimDisk;
 use odeon_kernel::{Clock, Disk, DiskFile, OpenMode, SharedClock, SharedDisk, TaskGuard, watch};
+use odeon_model::NodeId;
+
+use super::history::History;
 
 /// A machine: its disk, its clock, and the node's life if it is on.
 pub(super) struct Machine {
@@ -60,6 +63,26 @@ impl Machine {
         &self.clock
     }
 
+    /// Notes every operation of the disk in a history.
+    pub(super) fn watch(&self, id: NodeId, history: History) {
+        self.disk.set_hook(Arc::new(move |operation, path| {
+            history.note(|| format!("node {id} disk {operation:?} {}", path.display()));
+            Ok(())
+        }));
+    }
+
+    /// Whether a life has begun and is not over.
+    pub(super) fn is_on(&self) -> bool {
+        self.now().life.is_some()
+    }
+
+    /// Whether this is the life that it lives now.
+    pub(super) fn is(&self, life: &Life) -> bool {
+        let now = self.now();
+        let current = now.life.as_ref();
+        current.is_some_and(|current| Arc::ptr_eq(&current.over, &life.over))
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.now().node.is_some()
     }
@@ -68,19 +91,22 @@ impl Machine {
         self.now().node.as_ref().map(look)
     }
 
-    /// Begins a life.
-    pub(super) fn begin(&self) -> Life {
+    /// Begins a life, unless one goes on.
+    pub(super) fn begin(&self) -> Option<Life> {
+        if self.is_on() {
+            return None;
+        }
         let life = Life {
             disk: self.disk.clone(),
             over: Arc::default(),
             end: Arc::new(watch::Sender::new(false)),
         };
         self.now().life = Some(life.clone());
-        life
+        Some(life)
     }
 
     /// The node has started; unless its life is over by now.
-    pub(super) fn settle(&self, life: Life, node: Node) {
+    pub(super) fn settle(&self, life: &Life, node: Node) {
         let mut now = self.now();
         if !life.over.load(Ordering::SeqCst) {
             now.node = Some(node);

@@ -202,6 +202,11 @@ impl SimDisk {
         self.shared.lock().faults.push(fault);
     }
 
+    /// Removes all faults; the hook stays.
+    pub fn clear_faults_only(&self) {
+        self.shared.lock().faults.clear();
+    }
+
     /// Removes all faults and the hook.
     pub fn clear_faults(&self) {
         let mut state = self.shared.lock();

@@ -1,0 +1,167 @@
+//! Clusters of three to five nodes from a seed: simulated disks, network and time in one thread,
+//! clients that speak Kafka's protocol, faults, and what must hold through all of it.
+//!
+//! | module | what |
+//! |---|---|
+//! | `faults` | what goes wrong, and when it is made good |
+//! | `load` | what clients do meanwhile |
+//! | `known` | what they were promised and saw |
+//! | `monitor` | what nodes show of themselves, looked at all the time |
+//! | `invariants` | what must hold, one file each |
+//! | `counts` | what happened in a run, so that a test can tell that something did |
+//!
+//! A run: faults under load for a simulated minute, then everything is made good, and within a
+//! bounded time every client gets on again, all replicas are in sync, and all that was promised is
+//! there. `cargo xtask sim` runs many seeds.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use odeon_kernel::sim::{self, SimClock};
+use odeon_kernel::{Clock, Rng, spawn};
+use odeon_tests::cluster::History;
+use odeon_tests::{ClusterBuilder, TestCluster};
+
+mod counts;
+mod faults;
+mod invariants;
+mod known;
+mod load;
+mod monitor;
+mod tests;
+
+use counts::Counts;
+use known::Known;
+
+/// How long faults come.
+const FAULTY: Duration = Duration::from_secs(55);
+/// How long a healed cluster may take until everything works.
+const HEALING: Duration = Duration::from_secs(90);
+
+/// What all tasks of a run share. Clones are the same.
+#[derive(Clone)]
+struct World {
+    cluster: TestCluster,
+    clock: SimClock,
+    rng: Arc<Rng>,
+    known: Arc<Mutex<Known>>,
+    topics: Arc<Vec<(String, i32)>>,
+    stopping: Arc<std::sync::atomic::AtomicBool>,
+}
+
+/// A partition of a topic.
+type Place = (String, i32);
+
+impl World {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap()
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopping.load(std::sync::atomic::Ordering::SeqCst) || self.known().wrong.is_some()
+    }
+
+    /// Lets up to `max_ms` pass.
+    async fn pause(&self, max_ms: u64) {
+        let pause = Duration::from_micros(self.rng.below(max_ms * 1_000) + 100);
+        self.clock.sleep(pause).await;
+    }
+
+    /// One of them.
+    fn pick<'a, T>(&self, all: &'a [T]) -> Option<&'a T> {
+        all.get(self.rng.below(all.len() as u64) as usize)
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let topics = self.topics.iter();
+        topics
+            .flat_map(|(name, count)| (0..*count).map(move |index| (name.clone(), index)))
+            .collect()
+    }
+}
+
+/// What came of a run.
+struct Outcome {
+    result: Result<(), String>,
+    history: Vec<String>,
+    counts: Counts,
+}
+
+/// Runs a seed; with `record`, everything that happened is kept.
+fn run(seed: u64, record: bool) -> Outcome {
+    let (clock, rng) = (SimClock::default(), Arc::new(Rng::from_seed(seed)));
+    let history = History::new(Arc::new(clock.clone()), record);
+    let known = Arc::new(Mutex::new(Known::default()));
+    let (for_scenario, events) = (history.clone(), counts::Events::default());
+    let _subscribed = events.subscribe();
+    let scenario = {
+        let (clock, rng, known) = (clock.clone(), rng.clone(), known.clone());
+        async move { Box::pin(scenario(clock, rng, known, for_scenario)).await }
+    };
+    let mut result = sim::run(&clock, &rng, scenario);
+    let mut known = known.lock().unwrap();
+    if let Some(wrong) = known.wrong.take() {
+        result = Err(wrong);
+    }
+    let mut counts = known.counts;
+    counts.runs = 1;
+    events.add_to(&mut counts);
+    Outcome {
+        result,
+        history: history.lines(),
+        counts,
+    }
+}
+
+async fn scenario(
+    clock: SimClock,
+    rng: Arc<Rng>,
+    known: Arc<Mutex<Known>>,
+    history: History,
+) -> Result<(), String> {
+    let nodes = 3 + rng.below(3) as i32;
+    let builder = ClusterBuilder::new(nodes)
+        .simulated(&clock, &rng)
+        .watched(history)
+        .set("min.insync.replicas", "2")
+        .set("replica.lag.time.max.ms", "3000")
+        .set("offsets.topic.num.partitions", "2")
+        .set("log.flush.offset.checkpoint.interval.ms", "2000")
+        .set("metadata.log.max.record.bytes.between.snapshots", "20000");
+    let world = World {
+        cluster: builder.start().await,
+        clock,
+        rng,
+        known,
+        topics: Arc::new(vec![("orders".to_owned(), 2), ("short".to_owned(), 1)]),
+        stopping: Arc::default(),
+    };
+    for (name, partitions) in &*world.topics {
+        let copies = nodes.min(3) as i16;
+        world.cluster.create_topic(name, *partitions, copies).await;
+    }
+    let mut clients = Vec::new();
+    for number in 0..3 {
+        clients.push(spawn(load::produce(world.clone(), number)));
+    }
+    for number in 0..2 {
+        clients.push(spawn(load::consume(world.clone(), number)));
+        clients.push(spawn(load::commit(world.clone(), number)));
+    }
+    let monitor = spawn(monitor::run(world.clone()));
+    faults::inject(&world, FAULTY).await;
+    world.cluster.note(|| "everything is made good".to_owned());
+    faults::heal(&world).await?;
+    invariants::liveness::check(&world, HEALING).await?;
+    world
+        .stopping
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    for client in clients {
+        client.await.map_err(|error| error.to_string())?;
+    }
+    monitor.await.map_err(|error| error.to_string())?;
+    if let Some(wrong) = world.known().wrong.clone() {
+        return Err(wrong);
+    }
+    invariants::check(&world).await
+}

@@ -1,0 +1,65 @@
+use super::counts::Counts;
+use super::run;
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// The seeds of this run: a few, or as many as `cargo xtask sim` asks for.
+fn seeds() -> std::ops::Range<u64> {
+    let from = number("ODEON_SIM_FROM", 0);
+    from..from + number("ODEON_SIM_SEEDS", 3)
+}
+
+#[test]
+fn clusters_keep_what_they_promise_whatever_breaks() {
+    let mut counts = Counts::default();
+    let mut wrong = Vec::new();
+    for seed in seeds() {
+        let outcome = run(seed, false);
+        counts += outcome.counts;
+        let each = number("ODEON_SIM_VERBOSE", 0) > 0;
+        if each {
+            println!("seed {seed}: {:?}", outcome.counts);
+        }
+        if let Err(what) = outcome.result {
+            println!("seed {seed}: {what}");
+            wrong.push(seed);
+        }
+    }
+    println!("{counts:?}");
+    assert!(
+        wrong.is_empty(),
+        "seeds {wrong:?} are wrong: run one again with ODEON_SIM_FROM={} ODEON_SIM_SEEDS=1",
+        wrong[0]
+    );
+    assert!(counts.operations >= 500 * counts.runs, "{counts:?}");
+    assert!(counts.faults >= 5 * counts.runs, "{counts:?}");
+    if counts.runs >= 100 {
+        let each = [
+            counts.failovers,
+            counts.truncations,
+            counts.isr_changes,
+            counts.elections,
+            counts.restarts,
+            counts.stale_refused,
+        ];
+        assert!(each.iter().all(|count| *count > 0), "{counts:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history_of_a_whole_cluster() {
+    let seed = number("ODEON_SIM_FROM", 7);
+    let (one, other) = (run(seed, true), run(seed, true));
+    assert!(one.history.len() > 1_000, "{}", one.history.len());
+    let lines = one.history.len().max(other.history.len());
+    if let Some(at) = (0..lines).find(|at| one.history.get(*at) != other.history.get(*at)) {
+        let from = at.saturating_sub(5);
+        let show =
+            |lines: &[String]| lines[from.min(lines.len())..lines.len().min(at + 3)].join("\n  ");
+        let (one, other) = (show(&one.history), show(&other.history));
+        panic!("seed {seed} gives two histories, from line {at}:\n  {one}\nand\n  {other}");
+    }
+}
