@@ -92,7 +92,7 @@ fn run(seed: u64, record: bool) -> Outcome {
     let (clock, rng) = (SimClock::default(), Arc::new(Rng::from_seed(seed)));
     let history = History::new(Arc::new(clock.clone()), record);
     let known = Arc::new(Mutex::new(Known::default()));
-    let (for_scenario, events) = (history.clone(), counts::Events::default());
+    let (for_scenario, events) = (history.clone(), counts::Events::new(&history));
     let _subscribed = events.subscribe();
     let scenario = {
         let (clock, rng, known) = (clock.clone(), rng.clone(), known.clone());

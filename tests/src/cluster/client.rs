@@ -28,6 +28,7 @@ pub struct ClusterClient {
     name: String,
     connections: BTreeMap<NodeId, DuplexStream>,
     correlation_id: i32,
+    epochs: BTreeMap<(String, i32), i32>,
     answer_limit: Duration,
 }
 
@@ -46,6 +47,7 @@ impl ClusterClient {
             name: name.to_owned(),
             connections: BTreeMap::new(),
             correlation_id: 0,
+            epochs: BTreeMap::new(),
             answer_limit: ANSWER_LIMIT,
         }
     }
@@ -60,6 +62,14 @@ impl ClusterClient {
     pub fn answers_within(mut self, limit: Duration) -> Self {
         self.answer_limit = limit;
         self
+    }
+
+    /// Whether this leader epoch is older than one that was heard of.
+    pub(super) fn is_older(&mut self, topic: &str, partition: i32, epoch: i32) -> bool {
+        let known = self.epochs.entry((topic.to_owned(), partition));
+        let known = known.or_insert(epoch);
+        *known = epoch.max(*known);
+        epoch < *known
     }
 
     /// Asks a node.

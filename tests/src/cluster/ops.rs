@@ -77,7 +77,8 @@ impl ClusterClient {
         Ok(answer.topic_id)
     }
 
-    /// Who leads a partition, as a node says.
+    /// Who leads a partition, as a node says; as Kafka's own clients do, it believes in no leader
+    /// that is older than one it has heard of.
     ///
     /// # Errors
     /// [`Trouble`].
@@ -87,6 +88,7 @@ impl ClusterClient {
             ..metadata_request(topic)
         };
         let mut answer = self.call(via, 12, &request).await?;
+        let name = topic.to_owned();
         let topic = answer.topics.remove(0);
         check(topic.error_code)?;
         let mut partitions = topic.partitions.into_iter();
@@ -94,7 +96,10 @@ impl ClusterClient {
             .find(|found| found.partition_index == partition)
             .ok_or(Trouble::Code(ErrorCode::UnknownTopicOrPartition))?;
         check(found.error_code)?;
-        Ok(found.leader_id)
+        match self.is_older(&name, partition, found.leader_epoch) {
+            true => Err(Trouble::Code(ErrorCode::FencedLeaderEpoch)),
+            false => Ok(found.leader_id),
+        }
     }
 
     /// A new producer id and its epoch.

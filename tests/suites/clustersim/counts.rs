@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use odeon_tests::cluster::History;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -45,9 +46,9 @@ impl AddAssign for Counts {
     }
 }
 
-/// Counts what nodes say in their logs.
-#[derive(Debug, Clone, Default)]
-pub struct Events(Arc<Counters>);
+/// Counts what nodes say in their logs, and notes it in the history.
+#[derive(Debug, Clone)]
+pub struct Events(Arc<Counters>, History);
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -56,13 +57,15 @@ struct Counters {
 }
 
 impl Events {
+    pub fn new(history: &History) -> Self {
+        Self(Arc::default(), history.clone())
+    }
+
     /// Counts on this thread until the guard is dropped.
     pub fn subscribe(&self) -> DefaultGuard {
         let words = tracing_subscriber::filter::filter_fn(|metadata| {
             let target = metadata.target();
-            let of_interest = target.starts_with("odeon_actors::partition")
-                || target.starts_with("odeon_actors::broker::session");
-            metadata.is_event() && of_interest
+            metadata.is_event() && target.starts_with("odeon")
         });
         let layer = self.clone().with_filter(words);
         tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
@@ -76,8 +79,9 @@ impl Events {
 
 impl<S: tracing::Subscriber> Layer<S> for Events {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        let mut message = Message(String::new());
+        let mut message = Message::default();
         event.record(&mut message);
+        self.1.note(|| format!("log {}{}", message.0, message.1));
         if message.0.contains("the log is cut") {
             self.0.truncations.fetch_add(1, Ordering::Relaxed);
         }
@@ -90,12 +94,16 @@ impl<S: tracing::Subscriber> Layer<S> for Events {
     }
 }
 
-struct Message(String);
+/// What was said, and the values with it.
+#[derive(Default)]
+struct Message(String, String);
 
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             self.0 = format!("{value:?}");
+        } else {
+            self.1 += &format!(" {}={value:?}", field.name());
         }
     }
 }

@@ -112,6 +112,8 @@ fn heard(
     values: &[String],
     answer: Tried<i64>,
 ) -> Option<bool> {
+    let name = (producer.id, place, values);
+    world.cluster.note(|| format!("{name:?} {answer:?}"));
     let sequence = *producer.sequences.get(place).unwrap_or(&0);
     let mut known = world.known();
     match answer {
@@ -202,7 +204,7 @@ pub async fn commit(world: World, number: usize) {
                 .await;
             if let Ok(found) = found {
                 let mut known = world.known();
-                super::invariants::commits::check(&mut known, &key, before, found);
+                super::invariants::commits::check_now(&mut known, &key, before, found);
             }
             continue;
         }

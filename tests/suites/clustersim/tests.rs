@@ -12,13 +12,24 @@ fn seeds() -> std::ops::Range<u64> {
     from..from + number("ODEON_SIM_SEEDS", 3)
 }
 
+/// Writes a kept history down, for whoever wants to know how it came.
+fn write_history(seed: u64, history: &[String]) {
+    if !history.is_empty() {
+        let file = format!("{}/cluster-{seed}.txt", env!("CARGO_TARGET_TMPDIR"));
+        #[expect(clippy::disallowed_methods, reason = "a real file")]
+        std::fs::write(&file, history.join("\n")).unwrap();
+        println!("the history is in {file}");
+    }
+}
+
 #[test]
 fn clusters_keep_what_they_promise_whatever_breaks() {
     let mut counts = Counts::default();
     let mut wrong = Vec::new();
     for seed in seeds() {
-        let outcome = run(seed, false);
+        let outcome = run(seed, number("ODEON_SIM_HISTORY", 0) > 0);
         counts += outcome.counts;
+        write_history(seed, &outcome.history);
         let each = number("ODEON_SIM_VERBOSE", 0) > 0;
         if each {
             println!("seed {seed}: {:?}", outcome.counts);
