@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use odeon_client::{Client, ClientConfig, parse_addresses};
 
+mod cluster;
 mod consume;
 mod dump_log;
 mod failure;
@@ -16,6 +17,7 @@ mod format;
 mod group;
 mod input;
 mod logging;
+mod node;
 mod output;
 mod produce;
 mod signal;
@@ -29,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   odeon                                        a node on 127.0.0.1:9092, data in ./odeon-data
   odeon --config server.properties             a node as a Kafka configuration file says
+  odeon --cluster a:9092,b:9092,c:9092 --node 1   a node of three
   odeon topic create orders --partitions 12
   seq 1000 | odeon produce orders
   odeon consume orders --from beginning --until-end
@@ -66,6 +69,12 @@ enum Command {
     /// List, describe and delete groups, and set their offsets.
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Show how the cluster is.
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
+    /// List nodes, take the load off one, take one out.
+    #[command(subcommand)]
+    Node(node::NodeCommand),
     /// Show and check what is in the files of partitions.
     DumpLog(dump_log::DumpLogArgs),
 }
@@ -141,6 +150,8 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Produce(args) => Box::pin(produce::run(args)).await,
         Command::Consume(args) => Box::pin(consume::run(args)).await,
         Command::Group(command) => interruptible(group::run(command)).await,
+        Command::Cluster(command) => interruptible(cluster::run(command)).await,
+        Command::Node(command) => interruptible(node::run(command)).await,
         Command::DumpLog(args) => dump_log::run(&args),
     }
 }

@@ -17,9 +17,11 @@ use crate::{Client, ClientError, Cluster, Topic};
 
 mod configs;
 mod groups;
+mod nodes;
 
 pub use configs::{ConfigChange, ConfigEntry};
 pub use groups::{DescribedGroup, GroupListing, GroupMember};
+pub use nodes::{Placement, QuorumReplica, QuorumState, RegisteredBroker};
 
 /// A topic to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -43,7 +43,7 @@ mod retry;
 pub use address::{DEFAULT_PORT, parse_address, parse_addresses};
 pub use admin::{
     Admin, ConfigChange, ConfigEntry, CreatedTopic, DescribedGroup, GroupListing, GroupMember,
-    NewTopic, Results,
+    NewTopic, Placement, QuorumReplica, QuorumState, RegisteredBroker, Results,
 };
 pub use client::{Client, ClientConfig};
 pub use committed::CommittedOffset;
