@@ -4,14 +4,17 @@
 //! - **Owns** nothing: the log directories belong to the [`LogManager`], a log to its writer.
 //! - **Receives** its own timers.
 //!
+//! Logs are scrubbed: read bit by bit, so that damage is found while other replicas can repair it.
 //! Retention, checkpoints and the removal of deleted files run by Kafka's intervals. What a leader
 //! must do to its log is a message to that leader.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use odeon_kernel::{Blocking, SharedClock, TaskGuard};
-use odeon_log::LogManager;
+use odeon_log::{Log, LogManager};
+use odeon_model::Offset;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::partition::RoutingTable;
@@ -31,6 +34,8 @@ pub struct StorageArguments {
     pub retention_interval: Duration,
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub checkpoint_interval: Duration,
+    /// Bytes a second that are read to compare them with their checksums; 0 for none.
+    pub scrub_bytes: usize,
     /// Where blocking work goes.
     pub blocking: Blocking,
     /// Time.
@@ -44,6 +49,8 @@ pub enum StorageMsg {
     Retain,
     /// Recovery points and high watermarks go to disk; deleted folders go.
     Checkpoint,
+    /// A little of what is on disk is compared with its checksums.
+    Scrub,
 }
 
 impl ractor::Message for StorageMsg {}
@@ -52,7 +59,62 @@ impl ractor::Message for StorageMsg {}
 #[derive(Debug)]
 pub struct StorageState {
     arguments: StorageArguments,
-    _timers: [TaskGuard<()>; 2],
+    /// The logs that are still to be scrubbed in this round.
+    scrubbing: VecDeque<Log>,
+    /// Up to where the first of them is.
+    scrubbed_to: Offset,
+    _timers: [TaskGuard<()>; 3],
+}
+
+/// How often a little is scrubbed.
+const SCRUB_INTERVAL: Duration = Duration::from_secs(1);
+/// Logs that are looked at in one go, most of which may hold nothing.
+const SCRUBBED_AT_ONCE: usize = 64;
+
+impl StorageState {
+    /// Compares the next bytes with their checksums: the logs one after the other, over and over.
+    async fn scrub(&mut self) {
+        let mut left = self.arguments.scrub_bytes;
+        for _ in 0..SCRUBBED_AT_ONCE {
+            if left == 0 {
+                return;
+            }
+            if self.scrubbing.is_empty() {
+                self.scrubbing = self.arguments.logs.logs().into();
+                self.scrubbed_to = 0;
+            }
+            let Some(log) = self.scrubbing.front().cloned() else {
+                return;
+            };
+            let (log_start, log_end) = (log.view().log_start(), log.view().log_end());
+            let (reader, from) = (log.reader(), self.scrubbed_to.clamp(log_start, log_end));
+            let verify = move || reader.verify(from, left);
+            let verified = self.arguments.blocking.run(verify).await;
+            match verified {
+                Ok(verified) if verified.damage.is_none() && verified.bytes > 0 => {
+                    left = left.saturating_sub(verified.bytes);
+                    self.scrubbed_to = verified.next;
+                    continue;
+                }
+                Ok(verified) if verified.damage.is_some() => self.tell_of_damage(&log),
+                // At its end, or closed, or its directory is offline.
+                _ => {}
+            }
+            self.scrubbing.pop_front();
+            self.scrubbed_to = 0;
+        }
+    }
+
+    /// Has the replica do what there is to do: a leader gives way, a follower is repaired.
+    fn tell_of_damage(&self, log: &Log) {
+        let routing = &self.arguments.routing;
+        let (topic_id, partition) = (log.topic_id(), log.partition().partition);
+        if let Some(route) = routing.get(topic_id, partition) {
+            route.leader.look_at_isr();
+        } else if let Some(followed) = routing.follower(topic_id, partition) {
+            followed.follower.say();
+        }
+    }
 }
 
 #[ractor::async_trait]
@@ -81,9 +143,12 @@ impl Actor for Storage {
         let timers = [
             every(arguments.retention_interval, StorageMsg::Retain),
             every(arguments.checkpoint_interval, StorageMsg::Checkpoint),
+            every(SCRUB_INTERVAL, StorageMsg::Scrub),
         ];
         Ok(StorageState {
             arguments,
+            scrubbing: VecDeque::new(),
+            scrubbed_to: 0,
             _timers: timers,
         })
     }
@@ -112,6 +177,7 @@ impl Actor for Storage {
                 };
                 state.arguments.blocking.run(upkeep).await;
             }
+            StorageMsg::Scrub => state.scrub().await,
         }
         Ok(())
     }

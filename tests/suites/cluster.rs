@@ -6,6 +6,7 @@ use std::time::Duration;
 use odeon_kernel::spawn;
 use odeon_tests::{ClusterClient, TestCluster};
 
+mod damage;
 mod disks;
 mod killed;
 mod members;

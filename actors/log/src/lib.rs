@@ -37,6 +37,7 @@ mod sync;
 mod time_index;
 mod timestamps;
 mod truncate;
+mod verify;
 mod write;
 mod writer;
 
@@ -55,6 +56,7 @@ pub use retention::Retained;
 pub use source::{LogSource, SourceLock, SourceReport};
 pub use sync::{SyncDone, SyncJob};
 pub use timestamps::FoundTimestamp;
+pub use verify::Verified;
 pub use write::Written;
 pub use writer::{LogWriter, Origin, Staged};
 

@@ -143,6 +143,7 @@ impl Log {
             closed: AtomicBool::new(false),
             core: Mutex::new(core),
             jitter_seed: seed,
+            damaged_from: AtomicI64::new(i64::MAX),
         };
         shared.project(&mut lock(&shared.core));
         Self {
@@ -174,6 +175,13 @@ impl Log {
     /// The published offsets.
     pub fn view(&self) -> &LogView {
         &self.shared.view
+    }
+
+    /// Where what was found to be damaged begins: the log is good for nothing from there on, until it is
+    /// cut there and filled by another replica's.
+    pub fn damage(&self) -> Option<Offset> {
+        let from = self.shared.damaged_from.load(Ordering::Acquire);
+        (from < self.view().log_end()).then_some(from)
     }
 
     /// A reader. It stays valid as long as it is kept.

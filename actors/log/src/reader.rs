@@ -80,8 +80,11 @@ impl LogReader {
             upper: upper_bound,
             min_one_batch,
         };
-        let read = self.read_from(wanted, Source::Disk)?;
-        Ok(read.unwrap_or_default())
+        let read = self.read_from(wanted, Source::Disk);
+        if let Err(LogError::Corrupt { .. }) = &read {
+            self.note_damage(offset);
+        }
+        Ok(read?.unwrap_or_default())
     }
 
     /// As [`LogReader::read`], but `None` if that might wait for the disk: the place of `offset` is
@@ -102,7 +105,11 @@ impl LogReader {
             upper: upper_bound,
             min_one_batch,
         };
-        self.read_from(wanted, Source::Memory)
+        let read = self.read_from(wanted, Source::Memory);
+        if let Err(LogError::Corrupt { .. }) = &read {
+            self.note_damage(offset);
+        }
+        read
     }
 
     fn read_from(&self, wanted: Range, from: Source) -> Result<Option<LogRead>> {
@@ -187,7 +194,8 @@ impl LogReader {
             ..LogRead::default()
         };
         // The checksum does not cover the offset: nobody else would notice.
-        if first.base_offset < segment.base_offset || first.last_offset() < offset {
+        let beyond = first.last_offset() >= self.view().log_end();
+        if first.base_offset < segment.base_offset || first.last_offset() < offset || beyond {
             let found = first.base_offset;
             return Err(corrupt(format!("at {position}: a batch of offset {found}")));
         }

@@ -1,6 +1,6 @@
 //! What writer, readers and directory share of one log, and the writer's own state.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use odeon_kernel::disk::DiskFile;
@@ -128,6 +128,8 @@ pub(crate) struct Shared {
     pub(crate) core: Mutex<Core>,
     /// Spreads the rolling of segments over time.
     pub(crate) jitter_seed: u64,
+    /// The first offset of what was found damaged, `i64::MAX` for none.
+    pub(crate) damaged_from: AtomicI64,
 }
 
 impl Shared {

@@ -78,6 +78,10 @@ impl LogWriter {
     fn settle(&self, core: &mut Core, end: Offset) -> Result<Offset> {
         let shared = &*self.shared;
         let view = &shared.view;
+        let forgiven = |from| (from >= end).then_some(i64::MAX);
+        let _ = shared
+            .damaged_from
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, forgiven);
         // Before the end is published: whoever reads below it must find it steady.
         view.log_start.fetch_min(end, Ordering::AcqRel);
         view.log_end.store(end, Ordering::Release);

@@ -378,6 +378,8 @@ impl BrokerState {
         let Opened { log, config } = self.open(image, which).await?;
         let view = view(which, leader_epoch, &log, &config);
         let (spec, follower) = follower::child(FollowerArguments {
+            node_id: arguments.node_id,
+            image: arguments.image.clone(),
             key: (topic_id, which.partition),
             log,
             leader_epoch,

@@ -257,6 +257,9 @@ pub struct PartitionAlteration {
     pub partition_epoch: i32,
     /// The ISR it wants: brokers with the epoch under which they fetch, -1 if that is not known.
     pub new_isr: Vec<(NodeId, BrokerEpoch)>,
+    /// Replicas that lost what they had, the leader itself perhaps: they are not eligible to lead.
+    #[serde(default)]
+    pub lost: Vec<NodeId>,
     /// Whether an uncleanly elected leader is still recovering.
     pub recovering: bool,
 }

@@ -228,6 +228,7 @@ fn ground(parts: &Ingredients, options: SupervisorOptions, handle: &SupervisorHa
         routing: parts.routing.clone(),
         retention_interval: millis(parts.config.logs.retention_check_interval_ms),
         checkpoint_interval: millis(parts.config.logs.flush_offset_checkpoint_interval_ms),
+        scrub_bytes: usize::try_from(parts.config.logs.scrub_bytes_per_second).unwrap_or(0),
         blocking: parts.blocking,
         clock: parts.clock.clone(),
     };

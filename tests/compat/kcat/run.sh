@@ -10,7 +10,7 @@ sum() { sort -n | sha256sum | cut -c1-16; }
 t=kcat-$RUN
 seq 1 1000 | k -P -t "$t" -X enable.idempotence=true -z lz4; is "produces to a topic made on the fly" $? 0
 is "reads the same 1000" "$(k -C -t "$t" -e -q -o beginning | sum)" "$(seq 1 1000 | sum)"
-is "lists topics and brokers as JSON" "$(k -L -J | python3 -c "import json,sys; d=json.load(sys.stdin); print(len(d['brokers']), [len(t['partitions']) for t in d['topics'] if t['topic']=='$t'])")" "1 [4]"
+is "lists topics and brokers as JSON" "$(k -L -J | python3 -c "import json,sys; d=json.load(sys.stdin); print(len(d['brokers']), [len(t['partitions']) for t in d['topics'] if t['topic']=='$t'])")" "${NODES:-1} [4]"
 echo 'k1;v1' | k -P -t "$t" -p 0 -K ';' -H a=1 -H b=2
 is "key, headers, and offset -1" "$(k -C -t "$t" -p 0 -o -1 -c 1 -e -q -f '%k|%s|%h')" 'k1|v1|a=1,b=2'
 is "a balanced group reads all 1001" "$(k -q -e -G "g-$RUN" -X auto.offset.reset=earliest "$t" | grep -c .)" 1001

@@ -70,7 +70,7 @@ impl Round {
             kafka.stop();
         }
         print!("{}", self.output(self.adopt(&source, &data)?)?);
-        let node = Broker::odeon_on(&self.binary, &self.home, "adopted", Some(&data))?;
+        let node = Broker::odeon_on(&self.binary, &self.home, "adopted", Some(&data), 1)?;
         let after = self.see(&node.bootstrap)?;
         same("plain", &before.plain, &after.plain)?;
         same("compacted", &before.compacted, &after.compacted)?;

@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Run the suites on Apache Kafka and on nothing else, and write kafka.txt
     #[arg(long)]
     only_kafka: bool,
+    /// Run the suites against so many nodes of ours, three for instance
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    nodes: u8,
     /// Write what passed on Odeon to allow.txt
     #[arg(long)]
     record: bool,
@@ -86,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for name in &suites {
         let node = match &arguments.bootstrap {
             Some(address) => Broker::running(address),
-            None => Broker::odeon(&odeon()?, &home, name)?,
+            None => Broker::odeon(&odeon()?, &home, name, usize::from(arguments.nodes))?,
         };
         let run = suite::run(name, &node, &home, &arguments.only)?;
         if !arguments.only.is_empty() {
@@ -147,9 +150,11 @@ fn suites(named: &[String]) -> Result<Vec<String>> {
     Ok(chosen)
 }
 
-/// Builds the binary and says where it is.
-/// The node's binary, built.
+/// The node's binary: built, unless `ODEON_BINARY` names one.
 pub(crate) fn odeon() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("ODEON_BINARY") {
+        return Ok(PathBuf::from(given));
+    }
     let mut cargo = Command::new("cargo");
     cargo.current_dir(sh::root());
     sh::run(cargo.args(["build", "--quiet", "--package", "odeon"]))?;

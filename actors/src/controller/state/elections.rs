@@ -77,6 +77,7 @@ impl Decisions {
         let change = PartitionChange {
             target_isr: alteration.new_isr.iter().map(|(id, _)| *id).collect(),
             recovery: Some(recovery),
+            lost: &alteration.lost,
             ..self.change_of(image, topic, alteration.partition, current)
         };
         let epoch = current.leader_epoch;
@@ -351,7 +352,8 @@ fn check_alteration(
         .iter()
         .enumerate()
         .all(|(n, (id, _))| !isr[..n].iter().any(|(i, _)| i == id));
-    let has_leader = leader == NO_LEADER || isr.iter().any(|(id, _)| *id == leader);
+    let resigns = alteration.lost.contains(&leader) && !isr.is_empty();
+    let has_leader = leader == NO_LEADER || resigns || isr.iter().any(|(id, _)| *id == leader);
     let in_replicas = isr.iter().all(|(id, _)| current.replicas.contains(id));
     if !is_set || !has_leader || !in_replicas {
         return Err(ErrorCode::InvalidRequest);

@@ -15,6 +15,7 @@ fn shrink(cluster: &Cluster, leader: NodeId, isr: &[NodeId]) -> AlterPartition {
                 .iter()
                 .map(|id| (*id, cluster.image.broker(*id).map_or(-1, |b| b.epoch)))
                 .collect(),
+            lost: Vec::new(),
             recovering: false,
         }],
     }

@@ -174,6 +174,7 @@ impl Model {
                 leader_epoch: partition.leader_epoch,
                 partition_epoch: partition.partition_epoch,
                 new_isr: isr.into_iter().map(|id| (id, -1)).collect(),
+                lost: Vec::new(),
                 recovering: false,
             }],
         };

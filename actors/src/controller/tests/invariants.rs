@@ -128,6 +128,7 @@ fn propose_isr(cluster: &mut Cluster, topic: &str, isr: Vec<i32>) {
             leader_epoch: partition.leader_epoch,
             partition_epoch: partition.partition_epoch,
             new_isr: isr.into_iter().map(|id| (id, -1)).collect(),
+            lost: Vec::new(),
             recovering: false,
         }],
     };

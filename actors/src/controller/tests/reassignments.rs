@@ -50,6 +50,7 @@ fn isr(cluster: &mut Cluster, isr: &[NodeId]) -> Result<AlteredPartition, ErrorC
             leader_epoch: now.leader_epoch,
             partition_epoch: now.partition_epoch,
             new_isr: isr.iter().map(|id| (*id, -1)).collect(),
+            lost: Vec::new(),
             recovering: false,
         }],
     };

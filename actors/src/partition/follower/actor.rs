@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use odeon_kernel::budget::Permit;
-use odeon_kernel::{Blocking, SharedClock, spawn};
+use odeon_kernel::{Blocking, SharedClock, Watch, spawn};
 use odeon_log::{Lease, Log, LogError, LogWriter, Origin, SyncDone};
-use odeon_model::LeaderEpoch;
+use odeon_metadata::MetadataImage;
 use odeon_model::config::{Durability, TopicConfig};
+use odeon_model::{LeaderEpoch, NodeId};
 use odeon_records::PreparedBatch;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
@@ -31,6 +32,10 @@ pub(super) struct PartitionFollower;
 /// What a follower is started with; the same for each restart within the epoch.
 #[derive(Debug, Clone)]
 pub struct FollowerArguments {
+    /// This node.
+    pub node_id: NodeId,
+    /// Where it is seen who counts on this replica.
+    pub image: Watch<MetadataImage>,
     /// The partition.
     pub key: Key,
     /// Its log.
@@ -62,6 +67,8 @@ pub(super) struct Following {
     writer: LogWriter,
     state: FollowerState,
     is_syncing: bool,
+    /// What the leader sent last did not fit its checksum.
+    refuses: bool,
 }
 
 #[ractor::async_trait]
@@ -87,6 +94,7 @@ impl Actor for PartitionFollower {
             writer,
             state: FollowerState::default(),
             is_syncing: false,
+            refuses: false,
         };
         let known = following.arguments.log.view().high_watermark();
         following.arguments.view.publish_high_watermark(known);
@@ -139,7 +147,8 @@ impl Following {
     fn position(&self) -> Position {
         let (log, reader) = (&self.arguments.log, self.arguments.log.reader());
         let view = log.view();
-        let log_end = view.log_end();
+        // What is damaged does not count as there.
+        let log_end = log.damage().unwrap_or(i64::MAX).min(view.log_end());
         let last_epoch = match log_end > view.log_start() {
             true => reader.epoch_at(log_end - 1).unwrap_or(-1),
             false => -1,
@@ -148,9 +157,10 @@ impl Following {
             leader_epoch: self.arguments.leader_epoch,
             log_start: view.log_start(),
             log_end,
-            flushed: view.flushed(),
+            flushed: view.flushed().min(log_end),
             last_epoch,
             has_bytes: self.state.has_bytes(),
+            refuses: self.refuses,
         }
     }
 
@@ -191,6 +201,10 @@ impl Following {
         if part.leader_epoch != self.arguments.leader_epoch {
             return Ok(());
         }
+        self.refuses = false;
+        if let Some(from) = self.arguments.log.damage() {
+            return self.repair(myself, from).await;
+        }
         let reader = self.arguments.log.reader();
         let own = Own {
             log_end: self.arguments.log.view().log_end(),
@@ -213,6 +227,7 @@ impl Following {
             Step::Refuse(error) => {
                 let partition = self.arguments.log.partition();
                 tracing::warn!(%partition, %error, "what the leader sent cannot be appended");
+                self.refuses = true;
                 self.say_later(myself);
             }
         }
@@ -268,6 +283,42 @@ impl Following {
         let cut = move || {
             let mut writer = writer;
             writer.truncate_to(offset)
+        };
+        self.arguments.blocking.run(cut).await?;
+        self.is_syncing = false;
+        self.say();
+        Ok(())
+    }
+
+    /// Cuts a damaged log where the damage begins, so that the leader's takes its place; but not before
+    /// nobody counts on this replica any more.
+    async fn repair(&mut self, myself: &ActorRef<FollowerMsg>, from: i64) -> Result<(), LogError> {
+        let image = self.arguments.image.get();
+        let (topic_id, partition) = self.arguments.key;
+        let own = self.arguments.node_id;
+        let counted = image
+            .partition_by_id(topic_id, partition)
+            .is_none_or(|is| is.isr.contains(&own) || is.elr.contains(&own) || is.leader == own);
+        if counted {
+            self.say_later(myself);
+            return Ok(());
+        }
+        let log = &self.arguments.log;
+        tracing::warn!(partition = %log.partition(), from, "a damaged log is repaired from its leader");
+        let segments = log.reader().segments();
+        let base = segments
+            .iter()
+            .rev()
+            .find(|segment| segment.base_offset <= from);
+        let base = base.map_or(0, |segment| segment.base_offset);
+        let writer = self.writer.clone();
+        let cut = move || {
+            let mut writer = writer;
+            match writer.truncate_to(from) {
+                // Not even its place can be found: the whole segment goes.
+                Err(LogError::Corrupt { .. }) => writer.truncate_to(base.saturating_sub(1)),
+                other => other,
+            }
         };
         self.arguments.blocking.run(cut).await?;
         self.is_syncing = false;

@@ -31,6 +31,11 @@ impl FollowerHandle {
         let _ = self.slot.cast(FollowerMsg::Report(to));
     }
 
+    /// Asks it to say where it is: something about its log has changed.
+    pub(crate) fn say(&self) {
+        let _ = self.slot.cast(FollowerMsg::TryAgain);
+    }
+
     /// Takes over changed settings.
     pub(crate) fn configure(&self, config: Arc<TopicConfig>, producer_id_expiration_ms: i64) {
         let _ = self.slot.cast(FollowerMsg::Configure {

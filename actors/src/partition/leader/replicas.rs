@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! joins the ISR    its position has reached the high watermark and the start of this epoch
-//! leaves the ISR   it was not at the log end for replica.lag.time.max.ms
+//! leaves the ISR   it was not at the log end for replica.lag.time.max.ms; or it does not hold any more what
+//!                  readers have seen: its log was found to be damaged
 //! ```
 //!
 //! A replica's position is what it has on disk in durable mode, else what it has written. An
@@ -38,6 +39,32 @@ struct Follower {
     caught_up_at: Duration,
     /// The log end at its last report, and when that came.
     last_report: (Offset, Duration),
+}
+
+/// What the ISR is looked at with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// How positions count.
+    pub(super) durability: Durability,
+    /// The leader's log end.
+    pub(super) log_end: Offset,
+    /// What readers may have seen is below.
+    pub(super) high_watermark: Offset,
+    /// `replica.lag.time.max.ms`.
+    pub(super) lag_max: Duration,
+    /// Monotonic time.
+    pub(super) now: Duration,
+    /// The leader's own log is damaged.
+    pub(super) is_damaged: bool,
+}
+
+/// An ISR to ask the controller for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WantedIsr {
+    /// Its members, each with the epoch of its registration, -1 if that is not known.
+    pub(super) isr: Vec<(NodeId, BrokerEpoch)>,
+    /// Who leaves because what it had is damaged.
+    pub(super) lost: Vec<NodeId>,
 }
 
 /// The replicas of a partition, from its leader's side.
@@ -178,27 +205,34 @@ impl Replicas {
         starts.fold(own, Offset::min)
     }
 
-    /// The ISR to ask for, with the epochs of its members, if it is another than there is.
-    /// `may_join` says whether a broker is alive under an epoch.
+    /// The ISR to ask for, if it is another than there is. `may_join` says whether a broker is alive
+    /// under an epoch.
     pub(super) fn wanted_isr(
         &mut self,
-        durability: Durability,
-        log_end: Offset,
-        high_watermark: Offset,
-        lag_max: Duration,
-        now: Duration,
+        look: &Look,
         may_join: impl Fn(NodeId, BrokerEpoch) -> bool,
-    ) -> Option<Vec<(NodeId, BrokerEpoch)>> {
+    ) -> Option<WantedIsr> {
         if self.is_asking {
             return None;
         }
+        let Look {
+            durability,
+            log_end,
+            high_watermark,
+            lag_max,
+            now,
+            is_damaged,
+        } = *look;
+        let lost = self.lost(high_watermark, is_damaged);
         let in_sync = |id: &NodeId| {
             let is_member = self.isr.contains(id);
             let Some(follower) = self.followers.get(id) else {
                 return is_member && now.saturating_sub(self.since) <= lag_max;
             };
             let position = position(&follower.report, durability);
-            if is_member {
+            if lost.contains(id) {
+                false
+            } else if is_member {
                 position >= log_end || now.saturating_sub(follower.caught_up_at) <= lag_max
             } else {
                 position >= high_watermark
@@ -210,7 +244,10 @@ impl Replicas {
             .all
             .iter()
             .copied()
-            .filter(|id| *id == self.own || in_sync(id))
+            .filter(|id| match *id == self.own {
+                true => !lost.contains(id),
+                false => in_sync(id),
+            })
             .collect();
         let is_same =
             wanted.len() == self.isr.len() && wanted.iter().all(|id| self.isr.contains(id));
@@ -223,7 +260,23 @@ impl Replicas {
             let follower = self.followers.get(id);
             follower.map_or(-1, |follower| follower.report.broker_epoch)
         };
-        Some(wanted.iter().map(|id| (*id, epoch(id))).collect())
+        let isr = wanted.iter().map(|id| (*id, epoch(id))).collect();
+        Some(WantedIsr { isr, lost })
+    }
+
+    /// Members of the ISR that do not hold what readers have seen, by their own word: what they had is
+    /// damaged. The leader is one of them only if others can lead.
+    fn lost(&self, high_watermark: Offset, is_damaged: bool) -> Vec<NodeId> {
+        let lacks = |id: &NodeId| {
+            let follower = self.followers.get(id);
+            follower.is_some_and(|known| known.report.log_end < high_watermark)
+        };
+        let members = self.isr.iter().copied();
+        let mut lost: Vec<NodeId> = members.filter(lacks).collect();
+        if is_damaged && self.isr.len() > lost.len() + 1 {
+            lost.push(self.own);
+        }
+        lost
     }
 
     /// The controller accepted what was asked for.

@@ -9,7 +9,7 @@ use odeon_model::config::{Durability, TopicConfig};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId, Offset};
 
 use super::message::Acks;
-use super::replicas::{Replicas, Report};
+use super::replicas::{Look, Replicas, Report, WantedIsr};
 
 /// A producer that waits until the high watermark passes its batch.
 #[derive(Debug)]
@@ -132,12 +132,18 @@ impl<R> LeaderState<R> {
         &mut self,
         lag_max: Duration,
         now: Duration,
+        is_damaged: bool,
         may_join: impl Fn(NodeId, BrokerEpoch) -> bool,
-    ) -> Option<Vec<(NodeId, BrokerEpoch)>> {
-        let (durability, log_end) = (self.rules.durability, self.log_end);
-        let high_watermark = self.high_watermark;
-        let replicas = &mut self.replicas;
-        replicas.wanted_isr(durability, log_end, high_watermark, lag_max, now, may_join)
+    ) -> Option<WantedIsr> {
+        let look = Look {
+            durability: self.rules.durability,
+            log_end: self.log_end,
+            high_watermark: self.high_watermark,
+            lag_max,
+            now,
+            is_damaged,
+        };
+        self.replicas.wanted_isr(&look, may_join)
     }
 
     /// What was asked for was refused.

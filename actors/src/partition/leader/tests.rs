@@ -208,6 +208,16 @@ fn at(log_end: i64, flushed: i64) -> Report {
     }
 }
 
+fn wanted(
+    state: &mut LeaderState<i64>,
+    now: Duration,
+    may_join: impl Fn(i32, i64) -> bool,
+) -> Option<Vec<(i32, i64)>> {
+    let wanted = state.wanted_isr(LAG, now, false, may_join)?;
+    assert!(wanted.lost.is_empty(), "{wanted:?}");
+    Some(wanted.isr)
+}
+
 fn three(durability: Durability, isr: &[i32]) -> LeaderState<i64> {
     LeaderState::new(
         replicas(&[1, 2, 3], isr),
@@ -243,11 +253,11 @@ fn a_lagging_follower_is_asked_out_and_holds_the_watermark_until_it_is() {
     state.written(10, NOW);
     state.wait(9, 9);
     state.report(2, at(10, 10), NOW);
-    assert_eq!(state.wanted_isr(LAG, NOW + LAG, nobody), None);
+    assert_eq!(wanted(&mut state, NOW + LAG, nobody), None);
     assert!(state.is_unsettled());
     let late = NOW + LAG + Duration::from_millis(1);
     assert_eq!(
-        state.wanted_isr(LAG, late, nobody),
+        wanted(&mut state, late, nobody),
         Some(vec![(1, -1), (2, 7)])
     );
     assert!(
@@ -255,7 +265,7 @@ fn a_lagging_follower_is_asked_out_and_holds_the_watermark_until_it_is() {
         "it may still be in the ISR"
     );
     assert_eq!(
-        state.wanted_isr(LAG, late, nobody),
+        wanted(&mut state, late, nobody),
         None,
         "one alteration at a time"
     );
@@ -270,14 +280,10 @@ fn a_follower_joins_once_it_has_what_readers_may_see_and_counts_from_when_it_was
     state.report(2, at(10, 10), NOW);
     answered(&mut state);
     state.report(3, at(9, 9), NOW);
-    assert_eq!(state.wanted_isr(LAG, NOW, |_, _| true), None);
+    assert_eq!(wanted(&mut state, NOW, |_, _| true), None);
     state.report(3, at(10, 10), NOW);
-    assert_eq!(
-        state.wanted_isr(LAG, NOW, |_, _| false),
-        None,
-        "it is fenced"
-    );
-    let asked = state.wanted_isr(LAG, NOW, |id, epoch| (id, epoch) == (3, 7));
+    assert_eq!(wanted(&mut state, NOW, |_, _| false), None, "it is fenced");
+    let asked = wanted(&mut state, NOW, |id, epoch| (id, epoch) == (3, 7));
     assert_eq!(asked, Some(vec![(1, -1), (2, 7), (3, 7)]));
     state.written(12, NOW);
     state.report(2, at(12, 12), NOW);
@@ -297,7 +303,7 @@ fn the_watermark_stands_still_below_min_insync_replicas() {
     assert_eq!(state.high_watermark(), 0);
     assert_eq!(state.admit(Acks::All), Err(ErrorCode::NotEnoughReplicas));
     state.report(2, at(10, 10), NOW);
-    assert!(state.wanted_isr(LAG, NOW, |_, _| true).is_some());
+    assert!(wanted(&mut state, NOW, |_, _| true).is_some());
     state.set_replicas(vec![1, 2, 3], vec![1, 2], 2);
     answered(&mut state);
     assert_eq!(state.high_watermark(), 10);
@@ -311,4 +317,27 @@ fn a_new_leader_keeps_the_watermark_it_knew_until_its_followers_are_heard() {
     state.report(2, at(8, 8), NOW);
     answered(&mut state);
     assert_eq!(state.high_watermark(), 8);
+}
+
+#[test]
+fn a_replica_that_lacks_what_readers_saw_is_lost_and_a_damaged_leader_gives_way() {
+    let mut state = three(Durability::Fsync, &[1, 2, 3]);
+    state.written(10, NOW);
+    state.sync_started();
+    state.synced(10);
+    state.report(2, at(10, 10), NOW);
+    state.report(3, at(10, 10), NOW);
+    answered(&mut state);
+    assert_eq!(state.high_watermark(), 10);
+    state.report(3, at(4, 4), NOW);
+    let asked = state.wanted_isr(LAG, NOW, false, |_, _| true).unwrap();
+    assert_eq!((asked.isr, asked.lost), (vec![(1, -1), (2, 7)], vec![3]));
+    state.set_replicas(vec![1, 2, 3], vec![1, 2], 1);
+    assert_eq!(state.wanted_isr(LAG, NOW, false, |_, _| true), None);
+    let asked = state.wanted_isr(LAG, NOW, true, |_, _| true).unwrap();
+    assert_eq!((asked.isr, asked.lost), (vec![(2, 7)], vec![1]));
+    state.set_replicas(vec![1, 2, 3], vec![1], 2);
+    let nobody = |_, _| false;
+    let asked = state.wanted_isr(LAG, NOW, true, nobody);
+    assert_eq!(asked, None, "nobody else can lead");
 }

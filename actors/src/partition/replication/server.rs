@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use odeon_kernel::{Blocking, SharedClock, Waiter};
+use odeon_kernel::{Blocking, SharedClock, Waiter, spawn};
 use odeon_log::LogError;
 use odeon_mesh::{Mesh, decode, handler};
 use odeon_model::NodeId;
@@ -159,12 +159,29 @@ impl ReplicaServer {
             if entries.get(&change.key()).is_none_or(is_older) {
                 let route = self.inner.routing.get(change.topic_id, change.partition);
                 let key = change.key();
+                if let (true, Some(route)) = (change.at.refuses, &route) {
+                    self.check_leader(route, change.at.log_end);
+                }
                 session.place(&mut entries, change, route, progress.broker_epoch);
                 if let Some(entry) = entries.get_mut(&key) {
                     entry.sequence = sequence;
                 }
             }
         }
+    }
+
+    /// Looks whether the leader's log is damaged where a follower cannot take it.
+    fn check_leader(&self, route: &Route, offset: i64) {
+        let (blocking, route) = (self.inner.blocking, route.clone());
+        let reader = route.view.reader.clone();
+        spawn(async move {
+            let verified = blocking
+                .run(move || reader.verify(offset, REPLY_BYTES))
+                .await;
+            if verified.is_ok_and(|verified| verified.damage.is_some()) {
+                route.leader.look_at_isr();
+            }
+        });
     }
 
     /// Waits until there is something for a follower of `from`, or the time is over.
@@ -243,6 +260,9 @@ impl ReplicaServer {
                 }
                 Err(error) => {
                     tracing::warn!(partition = ?key, %error, "a follower cannot be served");
+                    if let Some(route) = self.inner.routing.get(key.0, key.1) {
+                        route.leader.look_at_isr();
+                    }
                     part.outcome = Outcome::Failed;
                 }
             },

@@ -39,6 +39,9 @@ pub(crate) struct Position {
     pub last_epoch: LeaderEpoch,
     /// Bytes that it has of the batch at `log_end`, which came in pieces.
     pub has_bytes: u32,
+    /// What it was last sent does not fit its checksum: the leader's log may be damaged there.
+    #[serde(default)]
+    pub refuses: bool,
 }
 
 /// A partition's position in a request.

@@ -174,6 +174,8 @@ pub struct LogSettings {
     pub flush_scheduler_interval_ms: i64,
     /// How often recovery points are written.
     pub flush_offset_checkpoint_interval_ms: i64,
+    /// Bytes a second that are read to compare logs with their checksums.
+    pub scrub_bytes_per_second: i64,
     /// How often log start offsets are written.
     pub flush_start_offset_checkpoint_interval_ms: i64,
     /// Pause before periodic work begins.

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// The cluster's id, where Apache Kafka wants one given.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 
-/// A broker, and the process behind it if it is ours; dropping it stops the process.
+/// A broker or a cluster, and the processes behind it if they are ours; dropping it stops them.
 #[derive(Debug)]
 pub(crate) struct Broker {
     /// `host:port` for clients.
@@ -31,7 +31,7 @@ pub(crate) struct Broker {
     pub(crate) log: Option<PathBuf>,
     /// What more a suite may be told: its listeners with security protocols.
     pub(crate) environment: Vec<(&'static str, String)>,
-    child: Option<Child>,
+    children: Vec<Child>,
 }
 
 impl Broker {
@@ -43,13 +43,13 @@ impl Broker {
             data: None,
             log: None,
             environment: Vec::new(),
-            child: None,
+            children: Vec::new(),
         }
     }
 
-    /// A new node of ours in a fresh directory, with its request log on.
-    pub(crate) fn odeon(binary: &Path, home: &Path, suite: &str) -> Result<Self> {
-        Self::odeon_on(binary, home, suite, None)
+    /// New nodes of ours in a fresh directory, one or a cluster, with their request log on.
+    pub(crate) fn odeon(binary: &Path, home: &Path, suite: &str, nodes: usize) -> Result<Self> {
+        Self::odeon_on(binary, home, suite, None, nodes)
     }
 
     /// The same on data that is there already.
@@ -58,37 +58,44 @@ impl Broker {
         home: &Path,
         suite: &str,
         data: Option<&Path>,
+        nodes: usize,
     ) -> Result<Self> {
         let folder = fresh(&home.join(format!("node-{suite}")))?;
-        let ports = free_ports()?;
-        let more = data.map_or_else(String::new, |data| format!("log.dirs={}\n", data.display()));
-        let config = write_config(&folder, ports, &more)?;
+        let ports = (0..nodes).map(|_| free_ports());
+        let ports: Vec<Ports> = ports.collect::<Result<_>>()?;
         let log = folder.join("node.log");
-        let mut command = Command::new(binary);
-        command.args(["start", "--json", "--request-log", "--console", "off"]);
-        command.arg("--config").arg(&config);
-        command.env("RUST_LOG", "info");
-        command.current_dir(&folder).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(File::create(&log)?);
-        let mut child = command
-            .spawn()
-            .map_err(|error| format!("{}: {error}", binary.display()))?;
-        let stdout = child.stdout.take().ok_or("the node has no output")?;
-        let broker = Self {
-            bootstrap: format!("127.0.0.1:{}", ports[0]),
+        let mut broker = Self {
+            bootstrap: format!("127.0.0.1:{}", ports[0][0]),
             name: "Odeon",
-            data: Some(data.map_or_else(|| folder.join("data"), Path::to_owned)),
+            data: Some(data.map_or_else(|| folder.join("data1"), Path::to_owned)),
             log: Some(log.clone()),
-            environment: Vec::new(),
-            child: Some(child),
+            environment: vec![("NODES", nodes.to_string())],
+            children: Vec::new(),
         };
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let ready: serde_json::Value = serde_json::from_str(&line)
-            .map_err(|error| format!("the node said '{line}': {error}; see {}", log.display()))?;
-        let address = ready["listeners"]["PLAINTEXT"].as_str();
-        if address != Some(&broker.bootstrap) {
-            return Err(format!("the node listens on {ready}, not {}", broker.bootstrap).into());
+        let mut more = voters(&ports);
+        if nodes > 1 {
+            more.push_str(CLUSTER);
+        }
+        for (id, own) in (1..).zip(&ports) {
+            let data = data.map_or_else(|| folder.join(format!("data{id}")), Path::to_owned);
+            let more = format!("{more}node.id={id}\nlog.dirs={}\n", data.display());
+            let config = write_config(&folder, *own, &more)?;
+            let own_config = folder.join(format!("server{id}.properties"));
+            fs::rename(config, &own_config)?;
+            let mut command = Command::new(binary);
+            command.args(["start", "--json", "--request-log", "--console", "off"]);
+            command.arg("--config").arg(&own_config);
+            command.env("RUST_LOG", "info,openraft=error");
+            command.current_dir(&folder).stdin(Stdio::null());
+            let log = File::options().create(true).append(true).open(&log)?;
+            command.stdout(Stdio::piped()).stderr(log);
+            let child = command.spawn();
+            let child = child.map_err(|error| format!("{}: {error}", binary.display()))?;
+            broker.children.push(child);
+        }
+        for (child, own) in broker.children.iter_mut().zip(&ports) {
+            let stdout = child.stdout.take().ok_or("the node has no output")?;
+            until_ready(stdout, own[0], &log)?;
         }
         broker.wait()?;
         Ok(broker)
@@ -124,7 +131,7 @@ impl Broker {
             data: Some(folder.join("data")),
             log: Some(log),
             environment,
-            child: Some(command.spawn()?),
+            children: vec![command.spawn()?],
         };
         broker.wait()?;
         Ok(broker)
@@ -148,24 +155,11 @@ impl Broker {
             .collect())
     }
 
-    /// Stops the process as a person would; says what was wrong with that, if anything.
+    /// Stops the processes as a person would, one after the other; says what was wrong with that, if
+    /// anything.
     pub(crate) fn stop(mut self) -> Option<String> {
-        let mut child = self.child.take()?;
-        if let Ok(Some(status)) = child.try_wait() {
-            return Some(format!("the node ended by itself: {status}"));
-        }
-        let asked = Command::new("kill").arg(child.id().to_string()).status();
-        let end = Instant::now() + STOP_LIMIT;
-        while asked.is_ok() && Instant::now() < end {
-            match child.try_wait() {
-                Ok(Some(status)) if status.success() => return None,
-                Ok(Some(status)) => return Some(format!("the node stopped with {status}")),
-                _ => sleep(Duration::from_millis(50)),
-            }
-        }
-        let _ = child.kill();
-        let _ = child.wait();
-        Some(format!("the node did not stop within {STOP_LIMIT:?}"))
+        let children = std::mem::take(&mut self.children);
+        children.into_iter().filter_map(stop).next_back()
     }
 
     /// Ends the process with SIGKILL.
@@ -188,11 +182,49 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
+        for child in &mut self.children {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
+}
+
+fn stop(mut child: Child) -> Option<String> {
+    if let Ok(Some(status)) = child.try_wait() {
+        return Some(format!("the node ended by itself: {status}"));
+    }
+    let asked = Command::new("kill").arg(child.id().to_string()).status();
+    let end = Instant::now() + STOP_LIMIT;
+    while asked.is_ok() && Instant::now() < end {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return None,
+            Ok(Some(status)) => return Some(format!("the node stopped with {status}")),
+            _ => sleep(Duration::from_millis(50)),
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    Some(format!("the node did not stop within {STOP_LIMIT:?}"))
+}
+
+/// Waits for a node's word that it serves, on the port it was told.
+fn until_ready(stdout: ChildStdout, port: u16, log: &Path) -> Result<()> {
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let ready: serde_json::Value = serde_json::from_str(&line)
+        .map_err(|error| format!("the node said '{line}': {error}; see {}", log.display()))?;
+    if ready["listeners"]["PLAINTEXT"].as_str() != Some(&format!("127.0.0.1:{port}")) {
+        return Err(format!("the node listens on {ready}, not on port {port}").into());
+    }
+    Ok(())
+}
+
+fn voters(ports: &[Ports]) -> String {
+    let voters = (1..)
+        .zip(ports)
+        .map(|(id, [_, controller, ..])| format!("{id}@127.0.0.1:{controller}"));
+    let voters: Vec<String> = voters.collect();
+    format!("controller.quorum.voters={}\n", voters.join(","))
 }
 
 /// Fetches Kafka's broker and tools through Maven, unless they are there.
@@ -307,6 +339,12 @@ offsets.topic.num.partitions=8
 offsets.topic.replication.factor=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+";
+
+/// What is different with three nodes.
+const CLUSTER: &str = "\
+offsets.topic.replication.factor=3
+default.replication.factor=3
 ";
 
 /// A later line of a properties file takes the place of an earlier one.

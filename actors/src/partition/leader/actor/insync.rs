@@ -35,12 +35,15 @@ impl Leading {
         let now = arguments.clock.monotonic();
         let changer = &arguments.changer;
         let may_join = |id, epoch| changer.may_join(id, epoch);
-        if let Some(new_isr) = self.decide.wanted_isr(arguments.lag_max, now, may_join) {
+        let is_damaged = arguments.log.damage().is_some();
+        let lag_max = arguments.lag_max;
+        if let Some(wanted) = self.decide.wanted_isr(lag_max, now, is_damaged, may_join) {
             tracing::info!(
                 topic = &*arguments.view.topic,
                 partition = arguments.view.partition,
                 isr = ?self.decide.isr(),
-                wanted = ?new_isr,
+                wanted = ?wanted.isr,
+                lost = ?wanted.lost,
                 "asks for another ISR"
             );
             let alteration = PartitionAlteration {
@@ -48,7 +51,8 @@ impl Leading {
                 partition: arguments.view.partition,
                 leader_epoch: arguments.leader_epoch,
                 partition_epoch: self.decide.partition_epoch(),
-                new_isr,
+                new_isr: wanted.isr,
+                lost: wanted.lost,
                 recovering: false,
             };
             let myself = myself.clone();

@@ -150,6 +150,7 @@ impl View<'_> {
         LogSettings {
             retention_check_interval_ms: self.long("log.retention.check.interval.ms"),
             flush_scheduler_interval_ms: self.long("log.flush.scheduler.interval.ms"),
+            scrub_bytes_per_second: self.long("odeon.log.scrub.bytes.per.second"),
             flush_offset_checkpoint_interval_ms: self
                 .long("log.flush.offset.checkpoint.interval.ms"),
             flush_start_offset_checkpoint_interval_ms: self

@@ -92,5 +92,6 @@ pub(in crate::config) static KEYS: &[ConfigDef] = &[
     int("num.partitions", text("1"), "Partitions of a topic that is created without a number.").min(1),
     int("num.recovery.threads.per.data.dir", text("2"), "Threads per log directory that recover logs at start and sync them at stop.").min(1).high().cluster_wide(),
     string("odeon.log.acks.durability", text("fsync"), "Default of the topic config `odeon.acks.durability`.").valid(Validator::OneOf(&["fsync", "page-cache"])).high().cluster_wide(),
+    long("odeon.log.scrub.bytes.per.second", text("1048576"), "Bytes a second that a node reads of its logs to compare them with their checksums, so that damage is found while other replicas can repair it; 0 for none.").min(0),
     boolean("unclean.leader.election.enable", text("false"), "Default of the topic config `unclean.leader.election.enable`.").high().cluster_wide(),
 ];
