@@ -1,5 +1,6 @@
 """confluent-kafka against a broker: check.py HOST:PORT [NAME-PART]"""
 import collections
+import os
 import sys
 import time
 import uuid
@@ -10,6 +11,7 @@ from confluent_kafka import admin as ca
 from harness import equal, run, test, text, until
 
 B = sys.argv[1]
+NODES = int(os.environ.get("NODES", 1))
 RUN = uuid.uuid4().hex[:8]
 ADMIN = ca.AdminClient({"bootstrap.servers": B})
 
@@ -442,7 +444,7 @@ def _():
 @test("admin: cluster described")
 def _():
     cluster = ADMIN.describe_cluster().result(10)
-    equal(len(cluster.nodes), 1)
+    equal(len(cluster.nodes), NODES)
     assert cluster.cluster_id and cluster.controller is not None
 
 

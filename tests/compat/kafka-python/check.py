@@ -1,6 +1,7 @@
 """kafka-python against a broker: check.py HOST:PORT [NAME-PART]"""
 import collections
 import logging
+import os
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from harness import equal, run, test, text, until
 
 logging.disable(logging.CRITICAL)
 B = sys.argv[1]
+NODES = list(range(1, int(os.environ.get("NODES", 1)) + 1))
 RUN = uuid.uuid4().hex[:8]
 ADMIN = KafkaAdminClient(bootstrap_servers=B)
 
@@ -403,15 +405,15 @@ def _():
 @test("admin: cluster, log directories, quorum, producers")
 def _():
     cluster = ADMIN.describe_cluster()
-    equal([b["broker_id"] if "broker_id" in b else b["node_id"] for b in cluster["brokers"]], [1])
+    equal([b["broker_id"] if "broker_id" in b else b["node_id"] for b in cluster["brokers"]], NODES)
     t = topic("dirs", 2)
     send(t, [dict(value=b"x" * 1000, partition=0)])
-    (node,) = ADMIN.describe_log_dirs([t])
-    found = [(p["partition_index"], p["partition_size"]) for d in node["log_dirs"] for x in d["topics"] if x["name"] == t for p in x["partitions"]]
+    nodes = ADMIN.describe_log_dirs([t])
+    found = [(p["partition_index"], p["partition_size"]) for node in nodes for d in node["log_dirs"] for x in d["topics"] if x["name"] == t for p in x["partitions"]]
     equal(sorted(i for i, _ in found), [0, 1])
     assert dict(found)[0] >= 1000, found
     quorum = ADMIN.describe_metadata_quorum()
-    equal(quorum["topics"][0]["partitions"][0]["leader_id"], 1)
+    assert quorum["topics"][0]["partitions"][0]["leader_id"] in NODES, quorum
     part = TopicPartition(t, 0)
     state = ADMIN.describe_producers([part])[part]
     equal(len(state[0]), 1)
