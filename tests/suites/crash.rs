@@ -3,14 +3,16 @@
 //! | module | what dies | who judges |
 //! |---|---|---|
 //! | `kills` | the process, by SIGKILL, under load | librdkafka (`crash/load.py`) |
+//! | `chaos` | the processes of a cluster, one or all, or they stand still | the same |
 //! | `restart` | the process, right after an acknowledgement, or in order | one connection |
 //! | `power` | the machine: unsynced sectors, lengths, names | a model of what was promised |
 //!
-//! `cargo xtask crash` and `cargo xtask powercut` run the same with larger numbers.
+//! `cargo xtask crash`, `cargo xtask chaos` and `cargo xtask powercut` run the same with larger numbers.
 
 // Clocks and files of other processes are real.
 #![allow(clippy::disallowed_methods)]
 
+mod chaos;
 mod kills;
 mod load;
 mod power;

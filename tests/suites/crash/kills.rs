@@ -38,7 +38,7 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     let mut node = NodeProcess::start(SETTINGS);
     // In a long run the reader shall see nearly all before it goes.
     let retention_bytes = if kills < 20 { 130_000 } else { 2_000_000 };
-    let mut load = Load::start(node.address(), PARTITIONS, retention_bytes);
+    let mut load = Load::start(&node.address().to_string(), PARTITIONS, 1, retention_bytes);
     let (mut tally, mut torn, mut acked) = (Tally::default(), 0, 0);
     while tally.kills < kills {
         if kills < 20 {
@@ -98,7 +98,7 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
 }
 
 /// Waits until more than `acked` records are acknowledged; how many are by then.
-fn acked_beyond(load: &mut Load, acked: u64) -> u64 {
+pub(super) fn acked_beyond(load: &mut Load, acked: u64) -> u64 {
     let waiting = Instant::now();
     loop {
         let now = load.count("acked");
@@ -140,7 +140,7 @@ fn last_batch(bytes: &[u8]) -> (usize, Bytes, i64) {
 #[test]
 fn a_node_that_loses_or_doubles_acknowledged_records_is_found_out() {
     let mut node = NodeProcess::start(SETTINGS);
-    let mut load = Load::start(node.address(), 3, 10_000_000);
+    let mut load = Load::start(&node.address().to_string(), 3, 1, 10_000_000);
     while load.count("acked") < 600 {
         sleep(Duration::from_millis(20));
     }

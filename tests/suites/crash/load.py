@@ -1,4 +1,5 @@
-"""Load and judge for crash tests, over librdkafka: load.py HOST:PORT TOPIC PARTITIONS RETENTION
+"""Load and judge for crash tests, over librdkafka: load.py HOST:PORT,... TOPIC PARTITIONS
+RETENTION REPLICAS
 
 Idempotent acks=all producers write numbered records to every partition, a consumer reads them as
 they come. Commands on stdin, each answered by one line of JSON:
@@ -361,7 +362,7 @@ def number_of(message):
 
 
 def create_topic():
-    topic = admin.NewTopic(TOPIC, PARTITIONS, 1, config=SETTINGS)
+    topic = admin.NewTopic(TOPIC, PARTITIONS, int(sys.argv[5]), config=SETTINGS)
     client = admin.AdminClient({"bootstrap.servers": BROKERS})
     client.create_topics([topic])[TOPIC].result(20)
 

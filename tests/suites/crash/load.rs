@@ -1,7 +1,6 @@
 //! The load and its judge: a Python process over librdkafka, see `load.py`.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
@@ -20,15 +19,18 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Makes the topic, with so many bytes to keep of each partition, and begins to produce and to
-    /// consume.
-    pub(super) fn start(address: SocketAddr, partitions: u32, retention_bytes: u32) -> Self {
+    /// Makes the topic, with so many replicas and bytes to keep of each partition, and begins to produce
+    /// and to consume.
+    pub(super) fn start(
+        bootstrap: &str,
+        partitions: u32,
+        replicas: u32,
+        retention_bytes: u32,
+    ) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/crash/load.py");
         let mut command = Command::new(python());
-        command
-            .arg(script)
-            .args([address.to_string(), "kills".to_owned()]);
-        command.args([partitions, retention_bytes].map(|number| number.to_string()));
+        command.arg(script).args([bootstrap, "kills"]);
+        command.args([partitions, retention_bytes, replicas].map(|number| number.to_string()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("Python runs");
         let commands = child.stdin.take().expect("it is piped");

@@ -1,4 +1,4 @@
-//! `cargo xtask crash` and `cargo xtask powercut`: the crash suites, with larger numbers.
+//! `cargo xtask crash`, `cargo xtask chaos` and `cargo xtask powercut`: the crash suites, with larger numbers.
 
 use std::process::Command;
 
@@ -10,6 +10,15 @@ pub(crate) fn kills(kills: u32, seed: u64) -> Result<()> {
     cargo
         .env("ODEON_CRASH_KILLS", kills.to_string())
         .env("ODEON_CRASH_SEED", seed.to_string());
+    sh::run(&mut cargo)
+}
+
+/// Runs `rounds` faults of a cluster under load. The suite judges; this only sets its number.
+pub(crate) fn chaos(rounds: u32, seed: u64) -> Result<()> {
+    let mut cargo = test("odeon-tests", "crash::chaos");
+    cargo
+        .env("ODEON_CHAOS_ROUNDS", rounds.to_string())
+        .env("ODEON_CHAOS_SEED", seed.to_string());
     sh::run(&mut cargo)
 }
 

@@ -49,6 +49,15 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Kill, stop and pause the nodes of a cluster under load, one or all; librdkafka judges what is left
+    Chaos {
+        /// How often
+        #[arg(long, default_value_t = 100)]
+        rounds: u32,
+        /// Chooses whom, how and when
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Kill the leader of many partitions, again and again: how long do writes wait?
     Failover(failover::Arguments),
     /// Cut the power under log, checkpoints, Raft store and a whole node, on simulated disks
@@ -72,6 +81,7 @@ fn main() -> ExitCode {
         Command::Compat(arguments) => compat::run(&arguments),
         Command::Adopt => adopt::run(),
         Command::Crash { kills, seed } => crash::kills(kills, seed),
+        Command::Chaos { rounds, seed } => crash::chaos(rounds, seed),
         Command::Failover(arguments) => failover::run(&arguments),
         Command::Powercut { seeds } => crash::power(seeds),
         Command::Tidy => tidy::run().map_err(Into::into),
