@@ -117,6 +117,7 @@ class Load:
             "enable.idempotence": True,
             "acks": "all",
             "linger.ms": 2,
+            "batch.size": 40000,  # what piles up while nobody leads still fits into a segment
             "message.timeout.ms": 300000,
             "debug": "msg",
         }
