@@ -12,8 +12,9 @@ use odeon_records::{BatchHeader, HEADER_BYTES};
 
 use crate::epoch_cache::EpochEntry;
 use crate::error::{At, LogError, Result};
-use crate::files::read;
+use crate::files::{lock, read};
 use crate::log::LogView;
+use crate::producer_state::ProducerStates;
 use crate::segment::Segment;
 use crate::shared::Shared;
 
@@ -289,6 +290,11 @@ impl LogReader {
             log_start,
             log_end,
         })
+    }
+
+    /// The producers' state, copied; for DescribeProducers. Waits for a write in progress.
+    pub fn producers(&self) -> ProducerStates {
+        lock(&self.shared.core).producers.clone()
     }
 
     /// The epoch of the record at `offset`.

@@ -61,23 +61,25 @@ async fn describe(
         return Err(ErrorCode::TopicAuthorizationFailed);
     }
     let topic = lookup::topic(&context.node().image.get(), name, Uuid::ZERO)?;
-    let route = lookup::route(context, &topic, partition)?;
-    let status = route
-        .leader
-        .status()
-        .await
-        .ok_or(ErrorCode::NotLeaderOrFollower)?;
-    let producers = status
-        .producers
-        .iter()
-        .map(|(producer_id, entry)| ProducerState {
-            producer_id,
-            producer_epoch: entry.epoch.into(),
-            last_sequence: entry.last_sequence(),
-            last_timestamp: entry.last_timestamp,
-            coordinator_epoch: entry.coordinator_epoch,
-            current_txn_start_offset: entry.current_txn_first_offset.unwrap_or(-1),
-            ..Default::default()
-        });
+    let remembered = match lookup::route(context, &topic, partition) {
+        Ok(route) => route.leader.status().await.map(|status| status.producers),
+        // A follower remembers the same, and a client that names this node wants its memory.
+        Err(ErrorCode::NotLeaderOrFollower) => {
+            let routing = &context.node().routing;
+            let followed = routing.follower(topic.id, partition);
+            followed.map(|followed| followed.view.reader.producers())
+        }
+        Err(code) => return Err(code),
+    };
+    let producers = remembered.ok_or(ErrorCode::NotLeaderOrFollower)?;
+    let producers = producers.iter().map(|(producer_id, entry)| ProducerState {
+        producer_id,
+        producer_epoch: entry.epoch.into(),
+        last_sequence: entry.last_sequence(),
+        last_timestamp: entry.last_timestamp,
+        coordinator_epoch: entry.coordinator_epoch,
+        current_txn_start_offset: entry.current_txn_first_offset.unwrap_or(-1),
+        ..Default::default()
+    });
     Ok(producers.collect())
 }
