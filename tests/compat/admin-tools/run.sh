@@ -143,7 +143,8 @@ if sec data; then
   produce $T-small --request-required-acks all <"$W/big" >"$W/prod.log" 2>&1
   if grep -q RecordTooLarge "$W/prod.log"; then ok "max.message.bytes enforced (RecordTooLargeException)"; else bad "max.message.bytes enforced (RecordTooLargeException)" "$(head -c 300 "$W/prod.log")"; fi
   if [ -n "${LOGDIR:-}" ]; then
-    s=$(ls "$LOGDIR/$D-0/"*.log 2>/dev/null | tail -1)
+    # Of several nodes any may hold it: their directories differ in their last figure.
+    s=$(ls "${LOGDIR%[0-9]}"*"/$D-0/"*.log 2>/dev/null | tail -1)
     if [ -n "$s" ]; then
       kt "dump-log: batches of our topic" 0 'baseOffset: [0-9]+ lastOffset: [0-9]+ .*isvalid: true' $X.DumpLogSegments --files "$s"
       kt "dump-log: no invalid batch" 0 '!isvalid: false' $X.DumpLogSegments --files "$s" --deep-iteration

@@ -79,9 +79,11 @@ class Torn(logging.Handler):
     def __init__(self):
         super().__init__()
         self.count = 0
+        self.last = collections.deque(maxlen=60)
 
     def emit(self, record):
         text = record.getMessage()
+        self.last.append(text)
         if "encountered error" in text and "PossiblyPersisted" in text:
             self.count += 1
 
@@ -112,6 +114,8 @@ class Load:
         logger.propagate = False
         logger.setLevel(logging.DEBUG)
         logger.addHandler(self.torn)
+        words = Torn()  # its own, for when it gets stuck
+        logger.addHandler(words)
         config = {
             **FAST,
             "enable.idempotence": True,
@@ -119,7 +123,7 @@ class Load:
             "linger.ms": 2,
             "batch.size": 40000,  # what piles up while nobody leads still fits into a segment
             "message.timeout.ms": 300000,
-            "debug": "msg",
+            "debug": "msg,eos",
         }
         producer = ck.Producer(config, logger=logger)
         limit = 300
@@ -141,6 +145,7 @@ class Load:
         left = producer.flush(60)
         if left:
             self.faults.append(f"producer {me}: {left} records are not acknowledged after a minute")
+            print("\n".join(words.last), file=sys.stderr)
 
     def delivered(self, error, message):
         number = number_of(message)
