@@ -382,7 +382,7 @@ impl Node {
     /// How many log directories were left clean.
     pub async fn stop(self) -> usize {
         stop::hand_over(&self.handle, &self.stopping, &self.status).await;
-        stop::resign(&self.handle).await;
+        self.handle.quorum.resign().await;
         self.abandon().await
     }
 

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use odeon_kernel::clock::{SharedClock, timeout};
+use odeon_kernel::clock::SharedClock;
 use odeon_kernel::{spawn, watch};
 use openraft::ReadPolicy;
 use openraft::errors::{LinearizableReadError, RaftError};
@@ -16,19 +15,17 @@ use tokio::task::JoinHandle;
 use crate::Raft;
 use crate::config::{Limits, QuorumConfig, StartError, Timers, Voter, check};
 use crate::machine::Machine;
-use crate::members::{Attendant, MemberError, Members};
-use crate::network::{Answer, Network, Peers, Question, Server};
+use crate::members::{Attendant, Members};
+use crate::network::{Network, Peers, Server};
 use crate::propose::{self, Inbox, ProposeError, Proposed, Proposer};
 use crate::role::{CaughtUp, Observer, QuorumRole, QuorumStatus};
 use crate::store::LogStore;
 use crate::types::{Endpoint, ReplicaId};
 
 mod boot;
+mod members;
 
 use boot::{engine_config, open};
-
-/// How long a leader that stops waits for another to take over.
-const HAND_OVER: Duration = Duration::from_secs(1);
 
 /// Why a read barrier was not passed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -349,41 +346,6 @@ impl Quorum {
         self.shared.members.status()
     }
 
-    /// How far every replica is, as the leader knows it.
-    ///
-    /// # Errors
-    /// [`MemberError::NoLeader`].
-    pub async fn describe(&self) -> Result<QuorumStatus, MemberError> {
-        match self.shared.members.ask(Question::Describe).await {
-            Answer::Status(status) => Ok(status),
-            Answer::No(error) => Err(error),
-            Answer::Done => Err(MemberError::NoLeader { leader: None }),
-        }
-    }
-
-    /// Gives a vote to a replica that follows and has caught up. Any node may ask for it.
-    ///
-    /// # Errors
-    /// See [`MemberError`].
-    pub async fn add_voter(&self, replica: ReplicaId) -> Result<(), MemberError> {
-        self.change(Question::AddVoter { replica }).await
-    }
-
-    /// Takes a replica's vote; it goes on as an observer. Any node may ask for it.
-    ///
-    /// # Errors
-    /// See [`MemberError`]. The last voter stays.
-    pub async fn remove_voter(&self, replica: ReplicaId) -> Result<(), MemberError> {
-        self.change(Question::RemoveVoter { replica }).await
-    }
-
-    async fn change(&self, question: Question) -> Result<(), MemberError> {
-        match self.shared.members.ask(question).await {
-            Answer::No(error) => Err(error),
-            Answer::Done | Answer::Status(_) => Ok(()),
-        }
-    }
-
     /// Takes a snapshot now, whatever the limits say. Returns at once.
     ///
     /// # Errors
@@ -398,26 +360,11 @@ impl Quorum {
             .map_err(|_| ReadError::Stopped)
     }
 
-    /// Offers the lead to another voter, so that a planned stop costs no election time-out.
-    /// Returns at once; watch [`Quorum::role`].
-    ///
-    /// # Errors
-    /// When the replica has ended.
-    pub async fn transfer_leader(&self, to: ReplicaId) -> Result<(), ReadError> {
-        self.shared
-            .parts
-            .raft
-            .trigger()
-            .transfer_leader(to)
-            .await
-            .map_err(|_| ReadError::Stopped)
-    }
-
     /// Ends the replica: a leader hands over first, proposals that wait fail, everything written is
     /// synced. Not cancel safe.
     pub async fn shutdown(&self) {
         let shared = &self.shared;
-        self.hand_over().await;
+        self.resign().await;
         shared.stopping.send_replace(true);
         shared.parts.peers.retire();
         if let Err(error) = shared.parts.raft.shutdown().await {
@@ -431,37 +378,6 @@ impl Quorum {
         }
         if let Err(error) = shared.parts.store.drain().await {
             tracing::warn!(%error, "the quorum's log did not end well");
-        }
-    }
-}
-
-impl Quorum {
-    /// Offers the lead to the voter that is furthest, and waits a little for it to be taken.
-    async fn hand_over(&self) {
-        let own = self.shared.parts.own;
-        if !self.shared.role.borrow().ready {
-            return;
-        }
-        let status = self.status();
-        let others = status
-            .voters
-            .iter()
-            .filter(|voter| (voter.node_id, voter.directory_id) != (own.node_id, own.directory_id));
-        let Some(heir) = others.max_by_key(|voter| voter.log_end_offset) else {
-            return;
-        };
-        let heir = ReplicaId {
-            node_id: heir.node_id,
-            directory_id: heir.directory_id,
-        };
-        if self.transfer_leader(heir).await.is_err() {
-            return;
-        }
-        let mut role = self.role();
-        let taken = role.wait_for(|role| !role.ready && role.leader.is_some());
-        let clock = &self.shared.parts.clock;
-        if timeout(&**clock, HAND_OVER, taken).await.is_err() {
-            tracing::warn!(%heir, "the lead of the quorum was not taken over");
         }
     }
 }

@@ -6,12 +6,9 @@ use odeon_actors::broker::BrokerStatus;
 use odeon_actors::node::NodeHandle;
 use odeon_kernel::clock::timeout;
 use odeon_kernel::{Watch, watch};
-use odeon_quorum::ReplicaId;
 
 /// How long the controller may take to move what this broker leads.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(10);
-/// How long another voter may take to lead the quorum.
-const RESIGN_LIMIT: Duration = Duration::from_secs(1);
 
 /// Lets the controller move the partitions that this broker leads, if there is another broker that
 /// could take one, and `controlled.shutdown.enable` is on.
@@ -32,31 +29,5 @@ pub(super) async fn hand_over(
     match timeout(&*node.clock, HAND_OVER_LIMIT, may_stop).await {
         Ok(Ok(_)) => tracing::info!("others lead what this broker led"),
         _ => tracing::warn!("stops before others lead what this broker led"),
-    }
-}
-
-/// Lets another voter lead the quorum, which spares the cluster an election time-out.
-pub(super) async fn resign(node: &NodeHandle) {
-    let mut role = node.quorum.role();
-    if role.borrow_and_update().leader != Some(node.node_id) {
-        return;
-    }
-    let voters = node.quorum.status().voters;
-    let others = voters
-        .iter()
-        .filter(|voter| voter.node_id != node.node_id && voter.log_end_offset >= 0);
-    let Some(successor) = others.max_by_key(|voter| voter.log_end_offset) else {
-        return;
-    };
-    let successor = ReplicaId {
-        node_id: successor.node_id,
-        directory_id: successor.directory_id,
-    };
-    if node.quorum.transfer_leader(successor).await.is_err() {
-        return;
-    }
-    let resigned = role.wait_for(|role| role.leader.is_some_and(|id| id != node.node_id));
-    if timeout(&*node.clock, RESIGN_LIMIT, resigned).await.is_err() {
-        tracing::warn!("no other voter took the lead of the quorum");
     }
 }
