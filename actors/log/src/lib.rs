@@ -48,6 +48,7 @@ pub use epoch_cache::{EpochCache, EpochEntry};
 pub use error::{LogError, Result};
 pub use log::{Lease, Log, LogView};
 pub use manager::{Adopted, Adoption, LoadSummary, LogManager, ManagerConfig};
+pub use manager::{claim as claim_directory, join as join_directory};
 pub use meta::MetaProperties;
 pub use producer_state::{BatchMeta, ProducerEntry, ProducerStates};
 pub use reader::{LogRead, LogReader, SegmentInfo};

@@ -33,7 +33,8 @@ mod loading;
 mod retiring;
 
 pub use adopting::{Adopted, Adoption};
-use dir::{Dir, join, open_dir};
+use dir::{Dir, open_dir};
+pub use dir::{claim, join};
 pub use loading::LoadSummary;
 
 /// What a [`LogManager`] needs to know.

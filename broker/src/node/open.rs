@@ -181,15 +181,29 @@ fn own_endpoint(config: &BrokerConfig) -> String {
         .unwrap_or_default()
 }
 
+/// The id of the directory that holds the metadata log, and whether it is none of the log
+/// directories.
+async fn metadata_directory(parts: &QuorumParts) -> Result<(Uuid, bool), NodeError> {
+    let path = PathBuf::from(&parts.config.metadata_log_dir);
+    if let Some(listed) = parts.logs.directories().find(|dir| dir.path() == path) {
+        // Whoever votes without a directory would vote again without it.
+        return match listed.offline_reason() {
+            None => Ok((listed.id(), false)),
+            Some(reason) => Err(NodeError::Failed(reason)),
+        };
+    }
+    let (disk, rng, node_id) = (parts.disk.clone(), parts.rng.clone(), parts.config.node_id);
+    let cluster_id = parts.logs.cluster_id();
+    let claim =
+        move || odeon_log::claim_directory(&disk, &rng, node_id, cluster_id.as_deref(), &path);
+    Ok((parts.blocking.run(claim).await?, true))
+}
+
 /// Finds or founds the cluster, makes the log directories its own, and starts the replica.
 async fn quorum(parts: QuorumParts) -> Result<Opened, NodeError> {
     let config = &parts.config;
     let metadata_dir = Path::new(&config.metadata_log_dir);
-    let directory_id = parts
-        .logs
-        .directories()
-        .find(|dir| dir.path() == metadata_dir)
-        .map_or(Uuid::ZERO, |dir| dir.id());
+    let (directory_id, is_apart) = metadata_directory(&parts).await?;
     let dir = metadata_dir.join("__cluster_metadata-0");
     let peers = Arc::new(MeshPeers(parts.mesh.clone()));
     let voters = voters(config);
@@ -211,7 +225,16 @@ async fn quorum(parts: QuorumParts) -> Result<Opened, NodeError> {
     .await?;
     let cluster_id: Arc<str> = founding.cluster_id.as_str().into();
     let (logs, joined) = (parts.logs.clone(), cluster_id.clone());
-    let join = move || logs.join_cluster(&joined);
+    let (disk, apart) = (
+        parts.disk.clone(),
+        is_apart.then(|| metadata_dir.to_owned()),
+    );
+    let join = move || {
+        logs.join_cluster(&joined)?;
+        apart.map_or(Ok(()), |dir| {
+            odeon_log::join_directory(&disk, &dir, &joined)
+        })
+    };
     parts.blocking.run(join).await?;
     let (machine, image) = ImageStateMachine::new(cluster_id.clone());
     let mut quorum = QuorumConfig::new(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use odeon_kernel::disk::Disk;
-use odeon_model::{ErrorCode, NodeId};
+use odeon_model::{ErrorCode, NodeId, Uuid};
 use odeon_protocol::messages as m;
 use odeon_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
@@ -109,6 +109,30 @@ fn a_node_that_is_only_a_broker_follows_the_quorum_and_takes_replicas() {
         assert_eq!(topic.fetch(0, first).await, ["a", "b", "b", "b", "c"]);
         let none = reassign(&mut client, 1, "orders", None).await;
         assert_eq!(none, ErrorCode::NoReassignmentInProgress);
+        cluster.shutdown().await;
+    });
+}
+
+#[test]
+fn a_metadata_log_that_lies_apart_has_a_directory_id_of_its_own() {
+    threads(async {
+        let builder = ClusterBuilder::new(3).set("metadata.log.dir", "/metadata");
+        let cluster = builder.start().await;
+        let mut client = cluster.client("admin");
+        let directories = |told: &PartitionData| -> Vec<Uuid> {
+            let voters = told.current_voters.iter();
+            voters.map(|voter| voter.replica_directory_id).collect()
+        };
+        let all = |told: &PartitionData| told.current_voters.len() == 3;
+        let before = directories(&quorum(&mut client, 1, all).await);
+        assert!(before.iter().all(|id| !id.is_zero()));
+        cluster.kill(2);
+        cluster.restart(2).await;
+        let told = quorum(&mut client, 2, |told| {
+            all(told) && directories(told) == before
+        })
+        .await;
+        assert!(told.observers.is_empty());
         cluster.shutdown().await;
     });
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use odeon_kernel::disk::{DirLock, DiskTree, SharedDisk};
 use odeon_kernel::rng::Rng;
-use odeon_model::{TopicPartition, Uuid};
+use odeon_model::{NodeId, TopicPartition, Uuid};
 
 use super::ManagerConfig;
 use crate::dir::DirState;
@@ -64,7 +64,7 @@ pub(super) fn open_dir(
         }
         other => other.at("locking", &lock_path)?,
     };
-    let directory_id = claim(disk, rng, config, cluster_id, path)?;
+    let directory_id = claim(disk, rng, config.node_id, cluster_id, path)?;
     // The mark counts once, and is gone for good before anything is written.
     let mark = path.join(CLEAN_SHUTDOWN);
     let clean = disk.exists(&mark);
@@ -93,20 +93,24 @@ fn closed_in_epoch(mark: &str) -> Option<i64> {
 
 /// Checks whose a directory is and gives it an id; both durable on return. Without a cluster yet,
 /// the id counts all the same: the other voters may have been told of it.
-fn claim(
+///
+/// # Errors
+/// `WrongOwner` if it belongs to another node or cluster; `Corrupt`; `Io`.
+pub fn claim(
     disk: &SharedDisk,
     rng: &Rng,
-    config: &ManagerConfig,
+    node_id: NodeId,
     cluster_id: Option<&str>,
     path: &Path,
 ) -> Result<Uuid> {
+    make_durably(disk, path)?;
     let found = MetaProperties::read(disk, path)?;
     let mut meta = found.clone().unwrap_or(MetaProperties {
         cluster_id: None,
-        node_id: config.node_id,
+        node_id,
         directory_id: Uuid::ZERO,
     });
-    meta.check(path, cluster_id, config.node_id)?;
+    meta.check(path, cluster_id, node_id)?;
     if meta.cluster_id.is_none() {
         meta.cluster_id = cluster_id.map(str::to_owned);
     }
@@ -119,8 +123,11 @@ fn claim(
     Ok(meta.directory_id)
 }
 
-/// Writes down which cluster a directory belongs to from now on.
-pub(super) fn join(disk: &SharedDisk, path: &Path, cluster_id: &str) -> Result<()> {
+/// Writes down which cluster a directory belongs to from now on; durable on return.
+///
+/// # Errors
+/// `WrongOwner` if it belongs to another one; `Corrupt`; `Io`.
+pub fn join(disk: &SharedDisk, path: &Path, cluster_id: &str) -> Result<()> {
     let Some(mut meta) = MetaProperties::read(disk, path)? else {
         return Ok(());
     };
