@@ -47,7 +47,10 @@ fn join(cluster_id: &str) -> Verdict {
 #[test]
 fn the_lowest_voter_founds_once_all_have_answered_and_none_has_an_entry() {
     let (one, two, three) = (standing(1), standing(2), standing(3));
-    assert_eq!(round(&one, &[two.clone()]), Verdict::Wait(vec![3]));
+    assert_eq!(
+        round(&one, std::slice::from_ref(&two)),
+        Verdict::Wait(vec![3])
+    );
     assert_eq!(
         round(&two, &[one.clone(), three.clone()]),
         Verdict::Wait(vec![])

@@ -21,7 +21,7 @@ fn reassign(
 }
 
 fn partition(cluster: &Cluster) -> PartitionImage {
-    PartitionImage::clone(&cluster.image.partition("t", 0).unwrap())
+    PartitionImage::clone(cluster.image.partition("t", 0).unwrap())
 }
 
 /// (replicas, adding, removing, ISR, leader)
