@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use dashmap::DashMap;
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_kernel::supervisor::SupervisorHandle;
 use odeon_kernel::{Rng, SharedClock, Waiter};
 use odeon_metadata::MetadataImage;
@@ -167,7 +168,11 @@ impl CoordinatorLog for LeaderLog {
             .into_iter()
             .map(|batch| {
                 let batch = PreparedBatch::from_trusted(batch)?;
-                Ok(self.0.leader.append(batch, Acks::All, Origin::Coordinator))
+                let acks = match is_planted(Bug::EarlyCommit) {
+                    true => Acks::Leader,
+                    false => Acks::All,
+                };
+                Ok(self.0.leader.append(batch, acks, Origin::Coordinator))
             })
             .collect();
         Box::pin(async move {

@@ -17,7 +17,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use odeon_kernel::sim::{self, SimClock};
+use odeon_kernel::sim::{self, Bug, IgnoredSync, SimClock};
 use odeon_kernel::{Clock, Rng, spawn};
 use odeon_tests::cluster::History;
 use odeon_tests::{ClusterBuilder, TestCluster};
@@ -87,8 +87,22 @@ struct Outcome {
     counts: Counts,
 }
 
+/// What may be planted, so that the invariants have something to find.
+#[derive(Debug, Clone, Copy)]
+enum Plant {
+    /// A bug of the nodes.
+    Bug(Bug),
+    /// Disks that do not sync the records of topics: acknowledged is not durable.
+    IgnoredSyncs,
+}
+
 /// Runs a seed; with `record`, everything that happened is kept.
-fn run(seed: u64, record: bool) -> Outcome {
+fn run(seed: u64, record: bool, planted: Option<Plant>) -> Outcome {
+    let _planted = match planted {
+        Some(Plant::Bug(bug)) => Some(sim::plant(bug)),
+        _ => None,
+    };
+    let ignores_syncs = matches!(planted, Some(Plant::IgnoredSyncs));
     let (clock, rng) = (SimClock::default(), Arc::new(Rng::from_seed(seed)));
     let history = History::new(Arc::new(clock.clone()), record);
     let known = Arc::new(Mutex::new(Known::default()));
@@ -96,7 +110,10 @@ fn run(seed: u64, record: bool) -> Outcome {
     let _subscribed = events.subscribe();
     let scenario = {
         let (clock, rng, known) = (clock.clone(), rng.clone(), known.clone());
-        async move { Box::pin(scenario(clock, rng, known, for_scenario)).await }
+        async move {
+            let scenario = scenario(clock, rng, known, for_scenario, ignores_syncs);
+            Box::pin(scenario).await
+        }
     };
     let mut result = sim::run(&clock, &rng, scenario);
     let mut known = known.lock().unwrap();
@@ -118,6 +135,7 @@ async fn scenario(
     rng: Arc<Rng>,
     known: Arc<Mutex<Known>>,
     history: History,
+    ignores_syncs: bool,
 ) -> Result<(), String> {
     let nodes = 3 + rng.below(3) as i32;
     let builder = ClusterBuilder::new(nodes)
@@ -139,6 +157,13 @@ async fn scenario(
     for (name, partitions) in &*world.topics {
         let copies = nodes.min(3) as i16;
         world.cluster.create_topic(name, *partitions, copies).await;
+    }
+    if ignores_syncs {
+        for id in world.cluster.ids() {
+            let records = |path: &std::path::Path| path.to_string_lossy().contains("orders-");
+            let disk = world.cluster.disk(id);
+            disk.ignore_sync_of(IgnoredSync::Files, Arc::new(records));
+        }
     }
     let mut clients = Vec::new();
     for number in 0..3 {

@@ -2,8 +2,10 @@
 
 mod clock;
 mod disk;
+mod planted;
 mod run;
 
 pub use clock::SimClock;
 pub use disk::{DiskFault, DiskHook, DiskOp, IgnoredSync, PathFilter, SimDisk};
+pub use planted::{Bug, Planted, is_planted, plant};
 pub use run::run;

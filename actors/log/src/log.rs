@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_model::{LeaderEpoch, Offset, TopicPartition, Uuid};
 
 use crate::config::LogConfig;
@@ -115,7 +116,10 @@ impl Log {
                 (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
             });
         let core = Core {
-            producers: recovered.producers,
+            producers: match is_planted(Bug::ForgottenProducers) {
+                true => Default::default(),
+                false => recovered.producers,
+            },
             next_offset: recovered.log_end,
             last_snapshot: recovered.last_snapshot,
             unsynced: Unsynced {

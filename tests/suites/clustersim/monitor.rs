@@ -61,7 +61,7 @@ fn look(world: &World, seen: &mut Seen, id: NodeId) {
         for (index, partition) in &topic.partitions {
             let key = (topic.name.to_string(), *index);
             let now = (
-                partition.leader_epoch,
+                partition.partition_epoch,
                 partition.leader,
                 partition.isr.clone(),
             );

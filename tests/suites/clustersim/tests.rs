@@ -1,5 +1,7 @@
+use odeon_kernel::sim::Bug;
+
 use super::counts::Counts;
-use super::run;
+use super::{Plant, run};
 
 fn number(name: &str, otherwise: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -27,7 +29,7 @@ fn clusters_keep_what_they_promise_whatever_breaks() {
     let mut counts = Counts::default();
     let mut wrong = Vec::new();
     for seed in seeds() {
-        let outcome = run(seed, number("ODEON_SIM_HISTORY", 0) > 0);
+        let outcome = run(seed, number("ODEON_SIM_HISTORY", 0) > 0, None);
         counts += outcome.counts;
         write_history(seed, &outcome.history);
         let each = number("ODEON_SIM_VERBOSE", 0) > 0;
@@ -63,7 +65,7 @@ fn clusters_keep_what_they_promise_whatever_breaks() {
 #[test]
 fn the_same_seed_gives_the_same_history_of_a_whole_cluster() {
     let seed = number("ODEON_SIM_FROM", 7);
-    let (one, other) = (run(seed, true), run(seed, true));
+    let (one, other) = (run(seed, true, None), run(seed, true, None));
     assert!(one.history.len() > 1_000, "{}", one.history.len());
     let lines = one.history.len().max(other.history.len());
     if let Some(at) = (0..lines).find(|at| one.history.get(*at) != other.history.get(*at)) {
@@ -73,4 +75,60 @@ fn the_same_seed_gives_the_same_history_of_a_whole_cluster() {
         let (one, other) = (show(&one.history), show(&other.history));
         panic!("seed {seed} gives two histories, from line {at}:\n  {one}\nand\n  {other}");
     }
+}
+
+/// How many seeds a planted bug may take to be found.
+const SEEDS_TO_FIND: u64 = 40;
+
+/// Runs seeds until what is planted is found.
+fn finds(planted: Plant) {
+    for seed in 0..number("ODEON_SIM_FIND", SEEDS_TO_FIND) {
+        if let Err(what) = run(seed, false, Some(planted)).result {
+            println!("{planted:?}: seed {seed} finds {what}");
+            return;
+        }
+    }
+    panic!("{planted:?} is not found");
+}
+
+#[test]
+#[ignore = "minutes each: cargo xtask sim --bugs"]
+fn a_watermark_that_counts_unsynced_followers_is_found() {
+    finds(Plant::Bug(Bug::UnsyncedFollowers));
+}
+
+#[test]
+#[ignore = "minutes each: cargo xtask sim --bugs"]
+fn cutting_to_the_watermark_is_found() {
+    finds(Plant::Bug(Bug::CutToWatermark));
+}
+
+#[test]
+#[ignore = "minutes each: cargo xtask sim --bugs"]
+fn an_isr_of_any_epoch_is_found() {
+    finds(Plant::Bug(Bug::UncheckedEpochs));
+}
+
+#[test]
+#[ignore = "minutes each: cargo xtask sim --bugs"]
+fn producers_that_are_forgotten_are_found() {
+    finds(Plant::Bug(Bug::ForgottenProducers));
+}
+
+#[test]
+#[ignore = "minutes each: cargo xtask sim --bugs"]
+fn a_coordinator_that_answers_early_is_found() {
+    finds(Plant::Bug(Bug::EarlyCommit));
+}
+
+#[test]
+#[ignore = "minutes each: cargo xtask sim --bugs"]
+fn a_new_process_in_its_predecessors_epochs_is_found() {
+    finds(Plant::Bug(Bug::KeptEpoch));
+}
+
+#[test]
+#[ignore = "minutes each: cargo xtask sim --bugs"]
+fn acknowledging_before_the_sync_is_found() {
+    finds(Plant::IgnoredSyncs);
 }

@@ -66,6 +66,18 @@ enum Command {
         #[arg(long, default_value_t = 2000)]
         seeds: u64,
     },
+    /// Simulate clusters of three to five nodes under faults, each from a seed
+    Sim {
+        /// How many seeds; a single one also writes down all that happens
+        #[arg(long, default_value_t = 100)]
+        seeds: u64,
+        /// The first of them
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Put known bugs back instead, and see that each is found
+        #[arg(long)]
+        bugs: bool,
+    },
     /// Let libFuzzer look for bytes that break a decoder, a log's recovery or a connection
     Fuzz(fuzz::Arguments),
     /// Check the invariants of ARCHITECTURE.md
@@ -84,6 +96,8 @@ fn main() -> ExitCode {
         Command::Chaos { rounds, seed } => crash::chaos(rounds, seed),
         Command::Failover(arguments) => failover::run(&arguments),
         Command::Powercut { seeds } => crash::power(seeds),
+        Command::Sim { bugs: true, .. } => crash::bugs(),
+        Command::Sim { seeds, from, .. } => crash::clusters(seeds, from),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_metadata::{BrokerImage, MetadataImage};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId, Uuid};
 use odeon_schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRecord};
@@ -74,7 +75,9 @@ impl Decisions {
             unsynced: unclean,
             all_but: Some(&directories),
         };
-        self.follow_broker(draft, BrokerChange::Leaves { id, loss });
+        if !is_planted(Bug::KeptEpoch) {
+            self.follow_broker(draft, BrokerChange::Leaves { id, loss });
+        }
         self.sessions.registered(id, epoch, now.monotonic);
         Ok(epoch)
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use odeon_kernel::budget::Permit;
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_kernel::{Blocking, SharedClock, Watch, spawn};
 use odeon_log::{Lease, Log, LogError, LogWriter, Origin, SyncDone};
 use odeon_metadata::MetadataImage;
@@ -98,6 +99,9 @@ impl Actor for PartitionFollower {
         };
         let known = following.arguments.log.view().high_watermark();
         following.arguments.view.publish_high_watermark(known);
+        if is_planted(Bug::CutToWatermark) {
+            following.writer.truncate_to(known)?;
+        }
         following.sync(&myself)?;
         following.introduce();
         Ok(following)

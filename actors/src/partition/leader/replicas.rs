@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_model::config::Durability;
 use odeon_model::{BrokerEpoch, NodeId, Offset};
 
@@ -314,6 +315,7 @@ impl Replicas {
 
 fn position(report: &Report, durability: Durability) -> Offset {
     match durability {
+        Durability::Fsync if is_planted(Bug::UnsyncedFollowers) => report.log_end,
         Durability::Fsync => report.flushed,
         Durability::PageCache => report.log_end,
     }
