@@ -17,11 +17,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use odeon_kernel::watch;
 use odeon_kernel::{SharedClock, TaskGuard, clock};
 use odeon_model::config::HostPort;
 use odeon_protocol::{ApiKey, Message, Request, decode_response, encode_request};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::ClientError;
 

@@ -204,9 +204,10 @@ impl BrokerState {
             self.act(&image, action).await;
         }
         let joins = |broker: &BrokerImage| {
-            broker.is_active()
-                && !self.acted_on.is_active(broker.id)
-                && broker.id != self.arguments.node_id
+            let before = self.acted_on.broker(broker.id);
+            let is_known =
+                before.is_some_and(|before| before.is_active() && before.epoch == broker.epoch);
+            broker.is_active() && !is_known
         };
         if image.brokers().any(|broker| joins(broker)) {
             // Its replicas may join their ISRs now.

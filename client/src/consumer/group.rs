@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use odeon_kernel::watch;
 use odeon_kernel::{SharedClock, TaskGuard};
 use odeon_model::{ErrorCode, TopicPartition};
 use odeon_protocol::messages::join_group_request::JoinGroupRequestProtocol;
@@ -13,7 +14,6 @@ use odeon_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use odeon_protocol::messages::{
     HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
 };
-use tokio::sync::watch;
 
 use super::assignor::{
     PROTOCOL_TYPE, RANGE, Subscriber, assign, decode_assignment, decode_subscription,

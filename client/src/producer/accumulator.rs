@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeon_kernel::Permit;
+use odeon_kernel::watch;
 use odeon_model::{NodeId, TopicPartition};
-use tokio::sync::watch;
 
 use super::batch::{Batch, Identity, Stamp};
 use super::record::{Delivery, Outcome, Record};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::Permit;
+use odeon_kernel::watch;
 use odeon_model::{Offset, ProducerEpoch, ProducerId, TopicPartition};
 use odeon_records::{BatchBuilder, BatchHeader, Codec, HEADER_BYTES, RecordsError, batch_crc};
-use tokio::sync::watch;
 
 use super::record::{BatchWritten, Delivery, Outcome, Record};
 use crate::ClientError;

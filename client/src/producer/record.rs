@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use odeon_kernel::watch;
 use odeon_model::{Offset, PartitionId, TopicPartition};
 use odeon_records::RecordHeader;
-use tokio::sync::watch;
 
 use crate::ClientError;
 

@@ -123,7 +123,7 @@ class Load:
             "linger.ms": 2,
             "batch.size": 40000,  # what piles up while nobody leads still fits into a segment
             "message.timeout.ms": 300000,
-            "debug": "msg,eos",
+            "debug": "msg",
         }
         producer = ck.Producer(config, logger=logger)
         limit = 300
