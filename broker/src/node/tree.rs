@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use odeon_actors::broker::{BrokerActor, BrokerArguments, BrokerStatus};
-use odeon_actors::controller::{
-    self, ClusterController, ControllerArguments, ControllerHandle, ControllerLink,
-};
+use odeon_actors::broker::{BrokerArguments, BrokerStatus};
+use odeon_actors::controller::{self, ControllerArguments, ControllerHandle, ControllerLink};
 use odeon_actors::coordinators::GroupRouter;
 use odeon_actors::group::GroupConfig;
 use odeon_actors::node::{NodeHandle, NodeParts};
@@ -22,8 +20,8 @@ use odeon_gateway::listener::ListenerArguments;
 use odeon_gateway::session::{FetchSessions, PARTITIONS_MAX};
 use odeon_gateway::{Authorizer, GatewayState, Listener, ListenerConfig, Listening};
 use odeon_kernel::supervisor::{
-    Backoff, Child, ChildSpec, Restart, RootSupervisor, StopOrder, Strategy, Supervisor,
-    SupervisorHandle, SupervisorOptions,
+    Backoff, ChildSpec, Restart, RootSupervisor, Strategy, Supervisor, SupervisorHandle,
+    SupervisorOptions,
 };
 use odeon_kernel::{Blocking, ByteBudget, Rng, SharedClock, Slot, View, Watch, watch};
 use odeon_log::LogManager;
@@ -36,6 +34,10 @@ use odeon_quorum::Quorum;
 use super::NodeError;
 use super::mesh::{MeshGuard, MeshGuardArguments};
 use super::open::Bound;
+
+mod roles;
+
+use roles::Roles;
 
 /// Request bytes in flight on one connection; a larger frame is admitted alone.
 const CONNECTION_BYTES: usize = 4 << 20;
@@ -346,93 +348,6 @@ fn endpoints(parts: &Ingredients) -> Vec<Endpoint> {
             }
         })
         .collect()
-}
-
-/// What the roles are made of, kept for their restarts.
-struct Roles {
-    broker: BrokerArguments,
-    controller: ControllerArguments,
-    controller_handle: ControllerHandle,
-    replicas: SupervisorHandle,
-    coordinators: SupervisorHandle,
-    system: tokio::runtime::Handle,
-}
-
-impl Roles {
-    fn children(&self) -> Vec<ChildSpec> {
-        let clock = &self.broker.clock;
-        let many = |name: &str| {
-            SupervisorOptions::new(name, clock.clone())
-                .stop_order(StopOrder::Concurrent)
-                .intensity(20, Duration::from_secs(60))
-        };
-        let controller = {
-            let (system, arguments) = (self.system.clone(), self.controller.clone());
-            let slot = self.controller_handle.slot().clone();
-            ChildSpec::new("ClusterController", Restart::Permanent, move |parent| {
-                on(
-                    system.clone(),
-                    ClusterController,
-                    arguments.clone(),
-                    slot.clone(),
-                    parent,
-                )
-            })
-        };
-        let (system, arguments) = (self.system.clone(), self.broker.clone());
-        let slot = Slot::new(clock.clone());
-        let broker = move || {
-            let (system, arguments, slot) = (system.clone(), arguments.clone(), slot.clone());
-            ChildSpec::new("BrokerActor", Restart::Permanent, move |parent| {
-                on(
-                    system.clone(),
-                    BrokerActor,
-                    arguments.clone(),
-                    slot.clone(),
-                    parent,
-                )
-            })
-        };
-        // The broker actor knows its replicas and coordinators: it starts over when they do.
-        let hosts = SupervisorOptions::new("Broker", clock.clone())
-            .strategy(Strategy::RestForOne)
-            .intensity(5, Duration::from_secs(60));
-        let handles = (self.replicas.clone(), self.coordinators.clone());
-        let (replicas, coordinators) = (many("Replicas"), many("Coordinators"));
-        let hosted = move || {
-            let child = |handle, options: &SupervisorOptions| {
-                Supervisor::child(handle, options.clone(), Restart::Permanent, Vec::new)
-            };
-            vec![
-                child(&handles.0, &replicas),
-                child(&handles.1, &coordinators),
-                broker(),
-            ]
-        };
-        let handle = SupervisorHandle::new(clock.clone());
-        vec![
-            controller,
-            Supervisor::child(&handle, hosts, Restart::Permanent, hosted),
-        ]
-    }
-}
-
-/// Starts an actor on another runtime than its supervisor's.
-async fn on<A>(
-    runtime: tokio::runtime::Handle,
-    actor: A,
-    arguments: A::Arguments,
-    slot: Slot<A::Msg>,
-    parent: ractor::ActorCell,
-) -> Result<Child, odeon_kernel::supervisor::StartError>
-where
-    A: ractor::Actor,
-{
-    let started = runtime
-        .spawn(A::spawn_linked(None, actor, arguments, parent))
-        .await??;
-    slot.publish(started.0.clone());
-    Ok(started.into())
 }
 
 fn edge(
