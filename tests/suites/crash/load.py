@@ -79,11 +79,9 @@ class Torn(logging.Handler):
     def __init__(self):
         super().__init__()
         self.count = 0
-        self.last = collections.deque(maxlen=60)
 
     def emit(self, record):
         text = record.getMessage()
-        self.last.append(text)
         if "encountered error" in text and "PossiblyPersisted" in text:
             self.count += 1
 
@@ -114,8 +112,7 @@ class Load:
         logger.propagate = False
         logger.setLevel(logging.DEBUG)
         logger.addHandler(self.torn)
-        words = Torn()  # its own, for when it gets stuck
-        logger.addHandler(words)
+        states = collections.deque(maxlen=1)  # what it says of itself, for when it gets stuck
         config = {
             **FAST,
             "enable.idempotence": True,
@@ -124,6 +121,8 @@ class Load:
             "batch.size": 40000,  # what piles up while nobody leads still fits into a segment
             "message.timeout.ms": 300000,
             "debug": "msg",
+            "statistics.interval.ms": 5000,
+            "stats_cb": states.append,
         }
         producer = ck.Producer(config, logger=logger)
         limit = 300
@@ -145,7 +144,7 @@ class Load:
         left = producer.flush(60)
         if left:
             self.faults.append(f"producer {me}: {left} records are not acknowledged after a minute")
-            print("\n".join(words.last), file=sys.stderr)
+            self.faults.extend(stuck(states[-1]) if states else [])
 
     def delivered(self, error, message):
         number = number_of(message)
@@ -290,6 +289,17 @@ class Load:
             if not faults:
                 missed.append(name)
         return missed
+
+
+def stuck(state):
+    """What a producer that does not get on says of itself."""
+    state = json.loads(state)
+    yield f"state {state['eos']}"
+    for broker in state["brokers"].values():
+        yield f"broker {[broker[k] for k in ('name', 'state', 'outbuf_cnt', 'waitresp_cnt', 'tx', 'rx', 'rxerrs', 'req_timeouts')]}"
+    for at in state["topics"][TOPIC]["partitions"].values():
+        if at["msgq_cnt"] or at["xmit_msgq_cnt"] or at.get("msgs_inflight"):
+            yield f"partition {[at[k] for k in ('partition', 'broker', 'leader', 'msgq_cnt', 'xmit_msgq_cnt', 'msgs_inflight', 'next_ack_seq', 'next_err_seq')]}"
 
 
 def brief(faults):
