@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use odeon_kernel::Clock;
+use odeon_kernel::{Clock, watch};
 use odeon_model::Offset;
 use odeon_records::BatchHeader;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::group::{CoordinatorLog, CoordinatorLogError, LogChunk, LogFuture};
 
