@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use odeon_kernel::supervisor::Counters;
 use odeon_kernel::{Blocking, SharedClock, Waiter, Watch};
 use odeon_log::LogManager;
 use odeon_mesh::Mesh;
@@ -61,6 +62,8 @@ pub struct NodeParts {
     pub mesh: Arc<dyn Mesh>,
     /// The producer ids that this node may hand out.
     pub producer_ids: ProducerIds,
+    /// Counts what happens to this node's actors.
+    pub actors: Arc<Counters>,
 }
 
 impl NodeHandle {

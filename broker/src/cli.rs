@@ -72,7 +72,7 @@ enum Command {
     /// Show how the cluster is.
     #[command(subcommand)]
     Cluster(cluster::ClusterCommand),
-    /// List nodes, take the load off one, take one out.
+    /// List nodes, take the load off one, take one out, kill an actor.
     #[command(subcommand)]
     Node(node::NodeCommand),
     /// Show and check what is in the files of partitions.

@@ -269,6 +269,72 @@ fn a_bare_node_sets_itself_up_says_where_it_is_and_stops_when_told() {
 }
 
 #[test]
+fn an_actor_is_killed_by_its_path_where_the_node_allows_it() {
+    let home = tempfile::tempdir().unwrap();
+    let start = |settings: &[&str]| {
+        let (child, text) = bare_node(home.path(), &[&["--json"], settings].concat());
+        let ready: Value = serde_json::from_str(&text).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            child,
+            text(&ready["console"]),
+            text(&ready["listeners"]["PLAINTEXT"]),
+        )
+    };
+    let kill = |console: &str, path: &str| {
+        let output = odeon(&["node", "kill-actor", path, "--console", console], "");
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(told).unwrap())
+    };
+    let (mut child, console, _) = start(&[]);
+    let (code, told) = kill(&console, "Roles/ClusterController");
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("odeon.developer.kill.actors"), "{told}");
+    signal(&child, "TERM");
+    assert!(child.wait().unwrap().success());
+
+    let (mut child, console, bootstrap) = start(&["--set", "odeon.developer.kill.actors=true"]);
+    let run = |line: &str| {
+        let mut arguments: Vec<_> = line.split_whitespace().collect();
+        arguments.extend(["-b", &bootstrap]);
+        let output = odeon(&arguments, "a\n");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{line}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let restarts = || {
+        let status: Value = serde_json::from_str(&run("cluster status --json")).unwrap();
+        assert_eq!(
+            status["actor_restarts"],
+            status["nodes"][0]["actor_restarts"]
+        );
+        status["actor_restarts"].as_u64().unwrap()
+    };
+    run("topic create t --partitions 1");
+    let before = restarts();
+    let (code, told) = kill(&console, "Roles/Broker/Replicas/t-1");
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("no actor 't-1' in Replicas, which has t-0"),
+        "{told}"
+    );
+    assert_eq!(restarts(), before);
+    for path in ["Roles/Broker/Replicas/t-0", "Roles/ClusterController"] {
+        let (code, told) = kill(&console, path);
+        assert_eq!((code, told), (Some(0), format!("killed {path}\n")));
+    }
+    run("produce t");
+    assert_eq!(restarts(), before + 2);
+    let text = run("cluster status");
+    assert!(
+        text.contains(&format!("{} restarted", before + 2)),
+        "{text}"
+    );
+    signal(&child, "TERM");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn a_consumer_stops_at_ctrl_c_with_all_it_read_committed() {
     let shell = Shell::new();
     shell.ok("topic create t --partitions 1", "");

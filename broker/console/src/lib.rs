@@ -6,8 +6,11 @@
 //! | `/health` | 200 once the node serves, 503 before and after |
 //! | `/metrics` | Prometheus text |
 //! | `/tree` | the supervision tree as JSON |
+//! | `POST /kill` | kills the actor that `{"actor": "Roles/Broker/..."}` names; for developers |
 //!
-//! The console reads views and changes nothing. actix-web runs on an actix-rt system of its own
+//! The console reads views and changes nothing, except that it kills actors where
+//! `odeon.developer.kill.actors` allows it: whoever kills one sees what its supervisor makes of it. The
+//! body must say that it is JSON, which no web page of another site can have a browser do. actix-web runs on an actix-rt system of its own
 //! thread, so that a slow reader of `/metrics` stalls nobody.
 
 use std::fmt;
@@ -21,6 +24,8 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use odeon_kernel::supervisor::{SupervisionNode, SupervisorHandle};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde_json::{Value, json};
+
+mod kill;
 
 /// How many children of one supervisor `/tree` shows.
 const CHILDREN_SHOWN: usize = 1_000;
@@ -36,6 +41,8 @@ pub struct Sources {
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
     /// The top of the tree.
     pub tree: SupervisorHandle,
+    /// Whether `/kill` kills.
+    pub may_kill: bool,
 }
 
 impl fmt::Debug for Sources {
@@ -130,6 +137,7 @@ async fn serve(
             .route("/health", web::get().to(health))
             .route("/metrics", web::get().to(metrics))
             .route("/tree", web::get().to(tree))
+            .route("/kill", web::post().to(kill::kill))
     })
     .workers(1)
     .disable_signals()

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use odeon_client::{Admin, ClientError, QuorumReplica, QuorumState, RegisteredBroker, Topic};
-use odeon_kernel::{Clock, SystemClock};
+use odeon_kernel::{Clock, SystemClock, TaskGuard};
 use odeon_model::NodeId;
 use serde_json::{Value, json};
 
@@ -45,8 +46,13 @@ pub(super) struct Status {
     brokers: Vec<RegisteredBroker>,
     quorum: QuorumState,
     topics: Vec<Arc<Topic>>,
+    /// How often actors of those nodes that answer were restarted.
+    restarts: BTreeMap<NodeId, u64>,
     now_ms: i64,
 }
+
+/// How long a node may take to say how often its actors were restarted.
+const RESTARTS_LIMIT: Duration = Duration::from_secs(1);
 
 /// Partitions of a node, or of all.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +65,20 @@ struct Counts {
 impl Status {
     pub(super) async fn ask(admin: &Admin) -> Result<Self, ClientError> {
         let cluster = admin.cluster().await?;
+        let brokers = admin.brokers().await?;
         Ok(Self {
             cluster_id: cluster.id.clone().unwrap_or_default(),
-            brokers: admin.brokers().await?,
+            restarts: restarts(admin, &brokers).await,
+            brokers,
             quorum: admin.quorum().await?,
             topics: cluster.topics(),
             now_ms: SystemClock::new().now_ms(),
         })
+    }
+
+    /// Actors restarted on all nodes that answered.
+    fn restarts(&self) -> u64 {
+        self.restarts.values().sum()
     }
 
     fn partitions(&self) -> impl Iterator<Item = &odeon_client::Partition> {
@@ -168,11 +181,13 @@ impl Status {
         };
         format!(
             "cluster {}\n  partitions  {partitions}, {verdict}\n  \
-             metadata    led by node {} in epoch {}, committed up to {}\n",
+             metadata    led by node {} in epoch {}, committed up to {}\n  \
+             actors      {} restarted\n",
             self.cluster_id,
             self.quorum.leader,
             self.quorum.leader_epoch,
-            self.quorum.high_watermark
+            self.quorum.high_watermark,
+            self.restarts()
         )
     }
 
@@ -191,6 +206,7 @@ impl Status {
                 count.replicas.to_string(),
                 count.out_of_sync.to_string(),
                 self.lag(*node).map_or_else(dash, |lag| lag.to_string()),
+                self.restarts.get(node).map_or_else(dash, u64::to_string),
             ]
         };
         let rows: Vec<_> = self.nodes().iter().map(row).collect();
@@ -203,6 +219,7 @@ impl Status {
             "REPLICAS",
             "OUT OF SYNC",
             "METADATA LAG",
+            "RESTARTS",
         ];
         output::table(&heads, &rows)
     }
@@ -223,6 +240,7 @@ impl Status {
                 "out_of_sync": count.out_of_sync,
                 "metadata_lag": self.lag(node),
                 "metadata_behind_ms": self.behind_ms(node),
+                "actor_restarts": self.restarts.get(&node),
             })
         });
         nodes.collect()
@@ -246,7 +264,22 @@ impl Status {
                 "voters": voters,
                 "observers": observers,
             },
+            "actor_restarts": self.restarts(),
             "nodes": self.nodes_json(),
         })
     }
+}
+
+/// Asks all nodes that are there at once.
+async fn restarts(admin: &Admin, brokers: &[RegisteredBroker]) -> BTreeMap<NodeId, u64> {
+    let there = brokers.iter().filter(|one| !one.fenced);
+    let ask = |one: &RegisteredBroker| {
+        let (admin, node) = (admin.clone(), one.broker.id);
+        TaskGuard::spawn(async move { Some((node, admin.restarts(node, RESTARTS_LIMIT).await?)) })
+    };
+    let mut known = BTreeMap::new();
+    for mut asked in there.map(ask).collect::<Vec<_>>() {
+        known.extend(asked.join().await.flatten());
+    }
+    known
 }

@@ -1,4 +1,4 @@
-//! `odeon node`: list nodes, take the load off one, take one out.
+//! `odeon node`: list nodes, take the load off one, take one out, kill an actor.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::cluster::Status;
 use super::{ClusterArgs, Failure, output};
 
+mod kill;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,9 @@ pub(super) enum NodeCommand {
     Drain(MoveArgs),
     /// Move all replicas off a node, and forget it once it is stopped.
     Decommission(MoveArgs),
+    /// Kill an actor of a node where it stands, to see what its supervisor makes of it. For
+    /// developers: the node must be started with `--set odeon.developer.kill.actors=true`.
+    KillActor(kill::KillActorArgs),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +68,7 @@ pub(super) async fn run(command: NodeCommand) -> Result<(), Failure> {
         }
         NodeCommand::Drain(args) => drain(args).await,
         NodeCommand::Decommission(args) => decommission(args).await,
+        NodeCommand::KillActor(args) => kill::run(args).await,
     }
 }
 

@@ -25,7 +25,7 @@ use settings::settings;
 /// Where a node listens unless it is told otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:9092";
 /// Where its console listens.
-const DEFAULT_CONSOLE: &str = "127.0.0.1:9644";
+pub(super) const DEFAULT_CONSOLE: &str = "127.0.0.1:9644";
 /// What the node calls the console when it cannot listen there.
 const CONSOLE: &str = "console";
 /// Where its data is.

@@ -20,7 +20,7 @@ use odeon_gateway::listener::ListenerArguments;
 use odeon_gateway::session::{FetchSessions, PARTITIONS_MAX};
 use odeon_gateway::{Authorizer, GatewayState, Listener, ListenerConfig, Listening};
 use odeon_kernel::supervisor::{
-    Backoff, ChildSpec, Restart, RootSupervisor, Strategy, Supervisor, SupervisorHandle,
+    Backoff, ChildSpec, Counters, Restart, RootSupervisor, Strategy, Supervisor, SupervisorHandle,
     SupervisorOptions,
 };
 use odeon_kernel::{Blocking, ByteBudget, Rng, SharedClock, Slot, View, Watch, watch};
@@ -81,6 +81,7 @@ pub(super) struct Grown {
 pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
     let clock = parts.clock.clone();
     let new_handle = || SupervisorHandle::new(clock.clone());
+    let counters: Arc<Counters> = Arc::default();
     let (replicas, coordinators) = (new_handle(), new_handle());
     let link = ControllerLink {
         mesh: parts.mesh.clone(),
@@ -119,9 +120,11 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         quorum: parts.quorum.clone(),
         mesh: parts.mesh.clone(),
         producer_ids: ProducerIds::default(),
+        actors: counters.clone(),
     });
     let gateway = Arc::new(gateway_state(&parts, handle.clone()));
-    let options = |name: &str| SupervisorOptions::new(name, clock.clone());
+    let options =
+        |name: &str| SupervisorOptions::new(name, clock.clone()).counters(counters.clone());
     let broker = broker_arguments(
         &parts,
         &controller,
@@ -138,6 +141,7 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
             replicas: replicas.clone(),
             coordinators: coordinators.clone(),
             system: parts.system.clone(),
+            counters: counters.clone(),
         };
         Supervisor::child(
             &new_handle(),
@@ -375,6 +379,7 @@ fn edge(
         },
         ready: Arc::new(move || status.get().unfenced),
         tree: root.clone(),
+        may_kill: parts.config.developer_kill_actors,
     };
     let console = parts.console.as_ref().map(|listening| ConsoleArguments {
         socket: listening.socket(),

@@ -20,6 +20,11 @@ pub use odeon_schema::{DecodeError, Decoder, EncodeError, Encoder, Message, RawT
 /// the schema's first are refused: librdkafka needs to see them.
 pub const PRODUCE_ADVERTISED_MIN_VERSION: i16 = 0;
 
+/// A tagged field of Odeon's own: a DescribeCluster request with it asks the broker how often its
+/// actors were restarted, and the broker's entry of the answer says it in a field of the same tag, as a
+/// big-endian u64. Who does not ask gets Kafka's answer.
+pub const RESTARTS_TAG: u32 = 20_292;
+
 /// A request of an API.
 pub trait Request: Message {
     /// The API.

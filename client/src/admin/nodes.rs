@@ -1,5 +1,9 @@
 //! Nodes of a cluster, its metadata quorum, and where replicas lie.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use odeon_kernel::clock::timeout;
 use odeon_model::{NodeId, Offset, PartitionId};
 use odeon_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
@@ -11,6 +15,7 @@ use odeon_protocol::messages::{
     AlterPartitionReassignmentsRequest, DescribeClusterRequest, DescribeQuorumRequest,
     ElectLeadersRequest, UnregisterBrokerRequest,
 };
+use odeon_protocol::{RESTARTS_TAG, RawTaggedField};
 
 use super::Admin;
 use crate::error::check;
@@ -92,6 +97,30 @@ impl Admin {
         let mut brokers: Vec<_> = brokers.collect();
         brokers.sort_by_key(|one| one.broker.id);
         Ok(brokers)
+    }
+
+    /// How often the actors of an Odeon broker were restarted since it was started; `None` when the
+    /// broker is none of Odeon's, or does not answer within the limit.
+    ///
+    /// Cancel safe.
+    pub async fn restarts(&self, node: NodeId, limit: Duration) -> Option<u64> {
+        let request = DescribeClusterRequest {
+            endpoint_type: 1,
+            unknown_tagged_fields: vec![RawTaggedField {
+                tag: RESTARTS_TAG,
+                value: Bytes::new(),
+            }],
+            ..Default::default()
+        };
+        let ask = async {
+            let connection = self.client.broker(node).await.ok()?;
+            connection.call(&request).await.ok()
+        };
+        let answer = timeout(&**self.client.clock(), limit, ask).await.ok()??;
+        let own = answer.brokers.iter().find(|one| one.broker_id == node)?;
+        let mut fields = own.unknown_tagged_fields.iter();
+        let field = fields.find(|field| field.tag == RESTARTS_TAG)?;
+        Some(u64::from_be_bytes(field.value.as_ref().try_into().ok()?))
     }
 
     /// The metadata quorum, as its leader sees it.

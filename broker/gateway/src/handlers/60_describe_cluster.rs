@@ -6,13 +6,15 @@
 //! | 1 | endpoint type: brokers or controllers (KIP-919) |
 //! | 2 | fenced brokers on request (KIP-1073) |
 //!
-//! Deviations: none known.
+//! Deviations: none known. A request with the tagged field [`RESTARTS_TAG`] also gets the restarts of
+//! this broker's actors.
 
 use std::ops::RangeInclusive;
 
 use odeon_model::ErrorCode;
 use odeon_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use odeon_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
+use odeon_protocol::{RESTARTS_TAG, RawTaggedField};
 
 use super::{lookup, metadata};
 use crate::context::RequestContext;
@@ -48,6 +50,10 @@ pub async fn handle(
         };
     }
     let image = context.node().image.get();
+    let asks_restarts = request
+        .unknown_tagged_fields
+        .iter()
+        .any(|field| field.tag == RESTARTS_TAG);
     let brokers = image
         .brokers()
         .filter(|broker| request.include_fenced_brokers || !broker.fenced)
@@ -56,13 +62,17 @@ pub async fn handle(
             let found = lookup::endpoint(&image, broker_id, &context.peer.listener);
             let (host, port, rack) = found?;
             let is_fenced = broker.fenced;
+            let tells_restarts = asks_restarts && broker_id == context.node().node_id;
             Some(DescribeClusterBroker {
                 broker_id,
                 host,
                 port,
                 rack,
                 is_fenced,
-                ..Default::default()
+                unknown_tagged_fields: tells_restarts
+                    .then(|| restarts(context))
+                    .into_iter()
+                    .collect(),
             })
         })
         .collect();
@@ -76,5 +86,14 @@ pub async fn handle(
             request.include_cluster_authorized_operations,
         ),
         ..Default::default()
+    }
+}
+
+/// How often this node's actors were restarted.
+fn restarts(context: &RequestContext) -> RawTaggedField {
+    let restarts = context.node().actors.now().restarts;
+    RawTaggedField {
+        tag: RESTARTS_TAG,
+        value: restarts.to_be_bytes().to_vec().into(),
     }
 }

@@ -1,12 +1,14 @@
 //! The roles of a node: controller, broker, and what the broker hosts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use odeon_actors::broker::{BrokerActor, BrokerArguments};
 use odeon_actors::controller::{ClusterController, ControllerArguments, ControllerHandle};
 use odeon_kernel::Slot;
 use odeon_kernel::supervisor::{
-    Child, ChildSpec, Restart, StopOrder, Strategy, Supervisor, SupervisorHandle, SupervisorOptions,
+    Child, ChildSpec, Counters, Restart, StopOrder, Strategy, Supervisor, SupervisorHandle,
+    SupervisorOptions,
 };
 
 /// What the roles are made of, kept for their restarts.
@@ -17,6 +19,8 @@ pub(super) struct Roles {
     pub(super) replicas: SupervisorHandle,
     pub(super) coordinators: SupervisorHandle,
     pub(super) system: tokio::runtime::Handle,
+    /// Counts what happens to the actors of the whole node.
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Roles {
@@ -25,6 +29,7 @@ impl Roles {
         let clock = &self.broker.clock;
         let many = |name: &str| {
             SupervisorOptions::new(name, clock.clone())
+                .counters(self.counters.clone())
                 .stop_order(StopOrder::Concurrent)
                 .intensity(20, Duration::from_secs(60))
         };
@@ -57,6 +62,7 @@ impl Roles {
         };
         // The broker actor knows its replicas and coordinators: it starts over when they do.
         let hosts = SupervisorOptions::new("Broker", clock.clone())
+            .counters(self.counters.clone())
             .strategy(Strategy::RestForOne)
             .intensity(5, Duration::from_secs(60));
         let handles = (self.replicas.clone(), self.coordinators.clone());

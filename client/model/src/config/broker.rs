@@ -52,6 +52,8 @@ pub struct BrokerConfig {
     pub initial_broker_registration_timeout_ms: i64,
     /// Whether a stopping broker hands over its leaderships first.
     pub controlled_shutdown_enable: bool,
+    /// Whether the console kills actors on request.
+    pub developer_kill_actors: bool,
     /// Listeners and connections.
     pub network: NetworkSettings,
     /// The metadata quorum.
@@ -382,6 +384,7 @@ impl BrokerConfig {
             initial_broker_registration_timeout_ms: view
                 .long("initial.broker.registration.timeout.ms"),
             controlled_shutdown_enable: view.boolean("controlled.shutdown.enable"),
+            developer_kill_actors: view.boolean("odeon.developer.kill.actors"),
             network: view.network(&roles)?,
             quorum: view.quorum()?,
             topics: view.topics(),

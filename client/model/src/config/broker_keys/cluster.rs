@@ -77,6 +77,7 @@ pub(in crate::config) static KEYS: &[ConfigDef] = &[
     int("node.id", REQUIRED, "Id of this node, 0 or more, unique in the cluster.").min(0).high(),
     password("odeon.cluster.secret", NULL, "What the nodes of a cluster prove to each other that they belong to it, at least 16 bytes, the same on all. Needed as soon as a node with others listens beyond its own machine.").high(),
     string("odeon.cluster.secret.file", NULL, "A file that holds `odeon.cluster.secret` instead.").high(),
+    boolean("odeon.developer.kill.actors", text("false"), "Whether the console kills actors on request. For developers who watch how a node recovers; leave it off elsewhere."),
     list("process.roles", REQUIRED, "What this node does: `broker`, `controller` or both.").valid(Validator::List { of: &["broker", "controller"], empty_allowed: false }).high(),
     long("server.max.startup.time.ms", text("9223372036854775807"), "A start that takes longer than this is given up.").min(0).internal(),
     long("unclean.leader.election.interval.ms", text("300000"), "How often partitions without a leader are looked at for an unclean election.").min(1).internal(),
