@@ -8,7 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
@@ -19,8 +19,16 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 mod cluster;
+mod network;
+mod ports;
+mod volume;
 
-pub use cluster::ClusterProcess;
+pub use cluster::{ClusterProcess, Surroundings};
+pub use network::{CLIENTS, Network};
+pub use ports::free_port_pairs;
+use ports::free_ports;
+use volume::Mount;
+pub use volume::Volume;
 
 /// How long a node may take to be ready.
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -35,9 +43,27 @@ pub struct NodeProcess {
     /// As in `controller.quorum.voters`.
     voters: String,
     home: Option<TempDir>,
+    place: Place,
     ports: [u16; 2],
     settings: Vec<(String, String)>,
     child: Option<Child>,
+    /// Its log directory's file system, if it has one of its own.
+    mount: Option<Mount>,
+}
+
+/// The machine that a node is on.
+#[derive(Debug, Clone)]
+struct Place {
+    host: Ipv4Addr,
+    /// The network namespace, if it is not the test's.
+    namespace: Option<String>,
+}
+
+impl Place {
+    const LOOPBACK: Self = Self {
+        host: Ipv4Addr::LOCALHOST,
+        namespace: None,
+    };
 }
 
 /// The target directory that the running test was built into.
@@ -94,23 +120,59 @@ impl NodeProcess {
     pub fn start(settings: &[(&str, &str)]) -> Self {
         let ports = free_ports();
         let voters = format!("1@127.0.0.1:{}", ports[1]);
-        let mut node = Self::prepare(1, ports, voters, settings);
+        let mut node = Self::prepare(1, Place::LOOPBACK, ports, voters, settings);
         node.start_again();
         node
     }
 
     /// A node that does not run yet.
-    fn prepare(id: i32, ports: [u16; 2], voters: String, settings: &[(&str, &str)]) -> Self {
+    fn prepare(
+        id: i32,
+        place: Place,
+        ports: [u16; 2],
+        voters: String,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let home = TempDir::with_prefix("odeon-node-").expect("a temporary directory");
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         Self {
             id,
             voters,
             home: Some(home),
+            place,
             ports,
             settings: settings.iter().map(owned).collect(),
             child: None,
+            mount: None,
         }
+    }
+
+    fn mounted(&mut self) -> &mut Mount {
+        self.mount.as_mut().expect("it has a volume of its own")
+    }
+
+    /// Blocks each write to the log directory, or lets them go on.
+    ///
+    /// # Panics
+    /// Its volume is not a blockable one.
+    pub fn block_disk(&mut self, block: bool) {
+        self.mounted().block(block).expect("it can be frozen");
+    }
+
+    /// Takes all the room that is left in the log directory.
+    ///
+    /// # Panics
+    /// Its volume is a shared one.
+    pub fn fill_disk(&mut self) {
+        self.mounted().fill().expect("it can be filled");
+    }
+
+    /// Gives the room back.
+    ///
+    /// # Panics
+    /// It was not taken.
+    pub fn free_disk(&mut self) {
+        self.mounted().free().expect("it can be freed");
     }
 
     /// The node's id.
@@ -125,7 +187,7 @@ impl NodeProcess {
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.ports[0]))
+        SocketAddr::from((self.place.host, self.ports[0]))
     }
 
     /// The node's directory: its log, its settings, `data`.
@@ -199,6 +261,19 @@ impl NodeProcess {
             .spawn()
             .expect("the binary starts");
         self.child.insert(child)
+    }
+
+    /// Whether its process ended by itself, and how; it is off then.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let child = self.child.as_mut().expect("the node runs");
+        let status = child.try_wait().expect("a child can be waited for");
+        if status.is_some() {
+            self.child = None;
+        }
+        status
     }
 
     /// The process id.
@@ -292,13 +367,13 @@ impl NodeProcess {
 
     fn command(&self, ports: [u16; 2], more: &[(&str, &str)]) -> Command {
         let [clients, controllers] = ports;
-        let home = self.home();
+        let (home, host) = (self.home(), self.place.host);
         let config = home.join(format!("server-{clients}.properties"));
         let mut text = format!(
             "process.roles=broker,controller\nnode.id={}\n\
              controller.quorum.voters={}\n\
              controller.listener.names=CONTROLLER\n\
-             listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controllers}\n\
+             listeners=PLAINTEXT://{host}:{clients},CONTROLLER://{host}:{controllers}\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\n\
              log.dirs={}\n",
             self.id,
@@ -314,7 +389,15 @@ impl NodeProcess {
             .create(true)
             .append(true)
             .open(home.join("node.log"));
-        let mut command = Command::new(binary());
+        let mut command = match &self.place.namespace {
+            None => Command::new(binary()),
+            Some(namespace) => {
+                // It becomes the node's process itself.
+                let mut ip = Command::new("ip");
+                ip.args(["netns", "exec", namespace]).arg(binary());
+                ip
+            }
+        };
         command
             .args(["start", "--json", "--config"])
             .arg(config)
@@ -337,10 +420,20 @@ impl NodeProcess {
 
 impl Drop for NodeProcess {
     fn drop(&mut self) {
+        if let Some(mount) = &mut self.mount {
+            // Who waits for a blocked disk does not die either.
+            let _ = mount.block(false);
+        }
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
         }
+        if let Some(mount) = &mut self.mount
+            && thread::panicking()
+        {
+            mount.keep();
+        }
+        self.mount = None;
         if thread::panicking()
             && let Some(home) = self.home.take()
         {
@@ -353,31 +446,12 @@ impl Drop for NodeProcess {
     }
 }
 
-/// Ports that nobody listens on now.
-fn free_ports() -> [u16; 2] {
-    let listen = || TcpListener::bind("127.0.0.1:0").expect("there are free ports");
-    let port = |at: &TcpListener| at.local_addr().expect("a listener has an address").port();
-    let listening = [listen(), listen()];
-    [port(&listening[0]), port(&listening[1])]
-}
-
-/// Ports that nobody listens on now, and neither at the one above each.
-///
-/// # Panics
-/// There are none.
-pub fn free_port_pairs<const N: usize>() -> [u16; N] {
-    let mut held = Vec::new();
-    std::array::from_fn(|_| {
-        loop {
-            let one = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
-            let port = one.local_addr().expect("a listener has an address").port();
-            let above = port
-                .checked_add(1)
-                .map(|above| TcpListener::bind(("127.0.0.1", above)));
-            if let Some(Ok(above)) = above {
-                held.push((one, above));
-                return port;
-            }
-        }
-    })
+/// Runs another program to its end.
+fn run(command: &mut Command) -> io::Result<()> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{command:?}: {}", said.trim())))
 }

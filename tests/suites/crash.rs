@@ -3,7 +3,8 @@
 //! | module | what dies | who judges |
 //! |---|---|---|
 //! | `kills` | the process, by SIGKILL, under load | librdkafka (`crash/load.py`) |
-//! | `chaos` | the processes of a cluster, one or all, or they stand still | the same |
+//! | `chaos` | the processes of a cluster, one or all, or they stand still, hear nothing, have no room | the same, and groups |
+//! | `rolling` | the processes of a cluster in turn, in order | the same |
 //! | `restart` | the process, right after an acknowledgement, or in order | one connection |
 //! | `power` | the machine: unsynced sectors, lengths, names | a model of what was promised |
 //!
@@ -17,6 +18,7 @@ mod kills;
 mod load;
 mod power;
 mod restart;
+mod rolling;
 
 /// A number that the environment may set, for longer runs.
 fn number(name: &str, otherwise: u64) -> u64 {

@@ -169,23 +169,12 @@ impl Drop for Killed {
     }
 }
 
-/// What a command says as JSON.
-fn says(cluster: &ClusterProcess, command: &[&str]) -> serde_json::Value {
-    let mut process = std::process::Command::new(binary());
-    let bootstrap = cluster.bootstrap();
-    process.args(command).args(["--json", "-b", &bootstrap]);
-    let output = process.output().expect("the binary starts");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{command:?}: {said}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
 #[test]
 fn a_person_sees_how_the_cluster_is_and_takes_a_node_out_of_it() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut cluster = ClusterProcess::start(3, &[]);
     runtime.block_on(async { create(&client(&cluster).await, "two", 2).await });
-    let status = says(&cluster, &["cluster", "status"]);
+    let status = cluster.says(&["cluster", "status"]);
     assert_eq!(status["partitions"]["all"], 3);
     assert_eq!(status["quorum"]["voters"], serde_json::json!([1, 2, 3]));
     let nodes = status["nodes"].as_array().expect("a list");
@@ -196,14 +185,14 @@ fn a_person_sees_how_the_cluster_is_and_takes_a_node_out_of_it() {
         "{status}"
     );
 
-    assert_eq!(says(&cluster, &["node", "drain", "2"])["still_leads"], 0);
-    let moved = says(&cluster, &["node", "decommission", "2"]);
+    assert_eq!(cluster.says(&["node", "drain", "2"])["still_leads"], 0);
+    let moved = cluster.says(&["node", "decommission", "2"]);
     assert_eq!(moved["forgotten"], false, "it runs");
-    let nodes = says(&cluster, &["node", "list"]);
+    let nodes = cluster.says(&["node", "list"]);
     assert_eq!(nodes[1]["replicas"], 0, "{nodes}");
     // It may go now, and nobody notices.
     cluster.node(2).kill();
     runtime.block_on(async { produce(&client(&cluster).await, "two", 0, "x").await });
-    let status = says(&cluster, &["cluster", "status"]);
+    let status = cluster.says(&["cluster", "status"]);
     assert_eq!(status["partitions"]["under_replicated"], 0, "{status}");
 }

@@ -9,10 +9,9 @@ use odeon_kernel::Rng;
 use odeon_records::split_batches;
 use odeon_tests::process::NodeProcess;
 
-use super::load::Load;
+use super::load::{Load, Shape};
 use super::number;
 
-const PARTITIONS: u32 = 12;
 const SETTINGS: &[(&str, &str)] = &[
     ("log.retention.check.interval.ms", "400"),
     ("log.initial.task.delay.ms", "100"),
@@ -38,7 +37,11 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     let mut node = NodeProcess::start(SETTINGS);
     // In a long run the reader shall see nearly all before it goes.
     let retention_bytes = if kills < 20 { 130_000 } else { 2_000_000 };
-    let mut load = Load::start(&node.address().to_string(), PARTITIONS, 1, retention_bytes);
+    let shape = Shape {
+        retention_bytes,
+        ..Shape::ONE_NODE
+    };
+    let mut load = Load::start(&node.address().to_string(), shape);
     let (mut tally, mut torn, mut acked) = (Tally::default(), 0, 0);
     while tally.kills < kills {
         if kills < 20 {
@@ -71,17 +74,10 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     while load.ask("deleted")["deleted"] == 0 && waiting.elapsed() < Duration::from_secs(60) {
         sleep(Duration::from_millis(50));
     }
-    let report = load.ask("finish");
+    let report = load.finish();
     eprintln!("{tally:?} in {:?}, seed {seed}: {report}", begun.elapsed());
     let log = node.log();
     assert!(!log.contains("panicked"), "the node's log has a panic");
-    assert_eq!(report["fault_count"], 0, "{report}");
-    assert_eq!(
-        report["missed_plants"],
-        serde_json::json!([]),
-        "the judge is blind"
-    );
-    assert_eq!(report["produced"], report["acked"], "{report}");
     let deleted = report["deleted"].as_u64().expect("a count");
     assert!(deleted > 0, "retention was not active: {report}");
     // The first kills after a start may come before the clients are back.
@@ -140,7 +136,12 @@ fn last_batch(bytes: &[u8]) -> (usize, Bytes, i64) {
 #[test]
 fn a_node_that_loses_or_doubles_acknowledged_records_is_found_out() {
     let mut node = NodeProcess::start(SETTINGS);
-    let mut load = Load::start(&node.address().to_string(), 3, 1, 10_000_000);
+    let shape = Shape {
+        partitions: 3,
+        retention_bytes: 10_000_000,
+        ..Shape::ONE_NODE
+    };
+    let mut load = Load::start(&node.address().to_string(), shape);
     while load.count("acked") < 600 {
         sleep(Duration::from_millis(20));
     }

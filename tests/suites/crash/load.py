@@ -1,8 +1,13 @@
-"""Load and judge for crash tests, over librdkafka: load.py HOST:PORT,... TOPIC PARTITIONS
-RETENTION REPLICAS
+"""Load and judge for crash tests, over librdkafka: load.py SHAPE, a JSON object:
 
-Idempotent acks=all producers write numbered records to every partition, a consumer reads them as
-they come. Commands on stdin, each answered by one line of JSON:
+  bootstrap, topic, partitions, replicas, retention_bytes
+  rate      records a second, of all producers
+  torn      whether to count batches that a kill hit in flight
+  defaults  producers are as they come, and only the last is idempotent
+  groups    how many groups read along, see group.py
+
+Idempotent acks=all producers write numbered records to every partition, a consumer and the groups
+read them as they come. Commands on stdin, each answered by one line of JSON:
 
   status   counts so far; "torn" are batches that were sent, not acknowledged, and whose
            connection broke: what a kill hit in flight
@@ -12,8 +17,8 @@ they come. Commands on stdin, each answered by one line of JSON:
            left once more, judges, ends
 
 Every acknowledged record is at its offset, none is there twice, offsets have no holes, each
-producer's records are in order, and what was read once reads the same at the end. What retention
-deleted before it was read is counted, not judged.
+idempotent producer's records are in order, and what was read once, by whomever, reads the same at
+the end. What retention deleted before it was read is counted, not judged.
 """
 import array
 import collections
@@ -28,17 +33,22 @@ import traceback
 import confluent_kafka as ck
 from confluent_kafka import admin
 
-BROKERS, TOPIC, PARTITIONS = sys.argv[1], sys.argv[2], int(sys.argv[3])
-RATE = 4000
+from group import Group
+from judge import STRIDE, Column, brief, judge
+
+SHAPE = json.loads(sys.argv[1])
+BROKERS, TOPIC, PARTITIONS = SHAPE["bootstrap"], SHAPE["topic"], SHAPE["partitions"]
+RATE = SHAPE["rate"]
 PRODUCERS = 3
 CHUNK = 8
 SIZE = 700
-STRIDE = 10**10
+# What librdkafka says of its own inner life, on stderr; for a person who looks for a fault.
+DEBUG = os.environ.get("ODEON_LOAD_DEBUG")
 # Segments roll every second or so, and few of them are kept.
 SETTINGS = {
     "internal.segment.bytes": "65536",
     "segment.ms": "3000",
-    "retention.bytes": sys.argv[4],
+    "retention.bytes": str(SHAPE["retention_bytes"]),
     "file.delete.delay.ms": "200",
     "index.interval.bytes": "2048",
 }
@@ -51,26 +61,6 @@ FAST = {
     "retry.backoff.ms": 20,
     "log.connection.close": False,
 }
-
-
-class Column:
-    """Record numbers by offset; -1 where nothing is known."""
-
-    def __init__(self, values=()):
-        self.values = array.array("q", values)
-
-    def start(self):
-        """The first offset that is known."""
-        return next((at for at, number in enumerate(self.values) if number != -1), len(self.values))
-
-    def put(self, offset, number):
-        """Returns what was there, if it was something else."""
-        missing = offset + 1 - len(self.values)
-        if missing > 0:
-            self.values.extend([-1] * missing)
-        before = self.values[offset]
-        self.values[offset] = number
-        return before if before not in (-1, number) else None
 
 
 class Torn(logging.Handler):
@@ -95,11 +85,15 @@ class Load:
         self.produced = [0] * PRODUCERS
         self.acks = 0
         self.read = 0
+        self.slowest_ms = 0
         self.torn = Torn()
+        # Those that promise order, and each record once.
+        self.exact = {PRODUCERS - 1} if SHAPE["defaults"] else set(range(PRODUCERS))
         self.stopping = threading.Event()
         self.ends = None
         self.writers = [threading.Thread(target=self.guard, args=(self.write, n)) for n in range(PRODUCERS)]
         self.reader = threading.Thread(target=self.guard, args=(self.follow,))
+        self.groups = [Group(self, FAST, TOPIC, PARTITIONS, n) for n in range(SHAPE["groups"])]
 
     def guard(self, work, *arguments):
         try:
@@ -108,23 +102,8 @@ class Load:
             self.faults.append(f"{work.__name__}: {error!r}")
 
     def write(self, me):
-        logger = logging.getLogger(f"producer-{me}")
-        logger.propagate = False
-        logger.setLevel(logging.DEBUG)
-        logger.addHandler(self.torn)
         states = collections.deque(maxlen=1)  # what it says of itself, for when it gets stuck
-        config = {
-            **FAST,
-            "enable.idempotence": True,
-            "acks": "all",
-            "linger.ms": 2,
-            "batch.size": 40000,  # what piles up while nobody leads still fits into a segment
-            "message.timeout.ms": 300000,
-            "debug": "msg",
-            "statistics.interval.ms": 5000,
-            "stats_cb": states.append,
-        }
-        producer = ck.Producer(config, logger=logger)
+        producer = ck.Producer(self.settings(me, states), **self.ear(me))
         limit = 300
         started, count = time.monotonic(), 0
         while not self.stopping.is_set():
@@ -146,6 +125,31 @@ class Load:
             self.faults.append(f"producer {me}: {left} records are not acknowledged after a minute")
             self.faults.extend(stuck(states[-1]) if states else [])
 
+    def settings(self, me, states):
+        watched = {"statistics.interval.ms": 5000, "stats_cb": states.append, **({"debug": DEBUG} if DEBUG else {})}
+        if SHAPE["defaults"]:
+            return {"bootstrap.servers": BROKERS, "enable.idempotence": me in self.exact, **watched}
+        return {
+            **FAST,
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 2,
+            "batch.size": 40000,  # what piles up while nobody leads still fits into a segment
+            "message.timeout.ms": 300000,
+            **({"debug": "msg"} if SHAPE["torn"] else {}),
+            **watched,
+        }
+
+    def ear(self, me):
+        """Who hears what the producer logs: what is only printed needs no Python."""
+        if DEBUG:
+            return {}
+        logger = logging.getLogger(f"producer-{me}")
+        logger.propagate = False
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(self.torn)
+        return {"logger": logger}
+
     def delivered(self, error, message):
         number = number_of(message)
         if error:
@@ -153,6 +157,7 @@ class Load:
             return
         before = self.acked[message.partition()].put(message.offset(), number)
         self.acks += 1
+        self.slowest_ms = max(self.slowest_ms, round(message.latency() * 1000))
         if before is not None:
             self.faults.append(f"{message.partition()}/{message.offset()} acknowledged for {before} and {number}")
 
@@ -189,7 +194,7 @@ class Load:
             self.faults.append(f"{partition}/{offset} was {before}, is {number_of(message)}")
 
     def start(self):
-        for thread in [*self.writers, self.reader]:
+        for thread in [*self.writers, self.reader, *(thread for group in self.groups for thread in group.threads)]:
             thread.start()
 
     def status(self):
@@ -200,6 +205,8 @@ class Load:
             "unacked": produced - self.acks,
             "read": self.read,
             "torn": self.torn.count,
+            "slowest_ms": self.slowest_ms,
+            "groups": [group.status() for group in self.groups],
             "faults": len(self.faults),
         }
 
@@ -222,10 +229,12 @@ class Load:
             self.faults.append(f"{sum(self.produced)} produced, {self.acks} acknowledged")
         again = self.read_again()
         for partition, (acked, seen, retired) in enumerate(zip(self.acked, self.seen, self.retired)):
-            judge(partition, acked, seen, retired, self.faults)
+            judge(partition, acked, seen, retired, self.exact, self.faults)
             start = again[partition].start()
-            judge(partition, acked, again[partition], [(0, start)], self.faults)
+            judge(partition, acked, again[partition], [(0, start)], self.exact, self.faults)
             self.compare(partition, start, again[partition])
+        for group in self.groups:
+            group.finish(self.ends, self.seen)
         missed = self.missed_plants()
         retired = sum(high - low for spans in self.retired for low, high in spans)
         return {
@@ -233,6 +242,7 @@ class Load:
             "faults": brief(self.faults),
             "fault_count": len(self.faults),
             "missed_plants": missed,
+            "resent": resent(self.seen),
             "retired_unread": retired,
             **deleted(bounds),
             "ends": self.ends,
@@ -285,7 +295,7 @@ class Load:
         missed = []
         for name, planted in plants.items():
             faults = []
-            judge(partition, acked, Column(planted), retired, faults)
+            judge(partition, acked, Column(planted), retired, set(range(PRODUCERS)), faults)
             if not faults:
                 missed.append(name)
         return missed
@@ -302,40 +312,10 @@ def stuck(state):
             yield f"partition {[at[k] for k in ('partition', 'broker', 'leader', 'msgq_cnt', 'xmit_msgq_cnt', 'msgs_inflight', 'next_ack_seq', 'next_err_seq')]}"
 
 
-def brief(faults):
-    """The first few of each kind in each partition."""
-    shown = collections.defaultdict(list)
-    for fault in faults:
-        words = fault.split()
-        shown[words[0].split("/")[0], words[-1]].append(fault)
-    return [fault for few in shown.values() for fault in few[:3]][:60]
-
-
-def judge(partition, acked, seen, retired, faults):
-    """Compares what was acknowledged with what was read."""
-    gone = set()
-    for low, high in retired:
-        gone.update(range(low, high))
-    seen, acked = seen.values, acked.values
-    met, last = set(), {}
-    for offset, number in enumerate(seen):
-        if number == -1:
-            if offset not in gone:
-                faults.append(f"{partition}/{offset}: a hole")
-            continue
-        if number in met:
-            faults.append(f"{partition}/{offset}: record {number} is there twice")
-        met.add(number)
-        writer = number // STRIDE
-        if number < last.get(writer, -1):
-            faults.append(f"{partition}/{offset}: record {number} after {last[writer]}")
-        last[writer] = number
-    for offset, number in enumerate(acked):
-        if number == -1 or offset in gone:
-            continue
-        if offset >= len(seen) or seen[offset] != number:
-            found = seen[offset] if offset < len(seen) else "the end"
-            faults.append(f"{partition}/{offset}: record {number} was acknowledged, {found} is there")
+def resent(seen):
+    """How many records are there more than once; producers without idempotence may do that."""
+    numbers = collections.Counter(number for column in seen for number in column.values if number != -1)
+    return sum(count - 1 for count in numbers.values())
 
 
 def consumer_at(offsets):
@@ -378,7 +358,7 @@ def number_of(message):
 
 
 def create_topic():
-    topic = admin.NewTopic(TOPIC, PARTITIONS, int(sys.argv[5]), config=SETTINGS)
+    topic = admin.NewTopic(TOPIC, PARTITIONS, SHAPE["replicas"], config=SETTINGS)
     client = admin.AdminClient({"bootstrap.servers": BROKERS})
     client.create_topics([topic])[TOPIC].result(20)
 

@@ -11,6 +11,50 @@ use odeon_tests::process::target_dir;
 
 const CLIENT: &str = "confluent-kafka==2.16.1";
 
+/// What a load does; the fields are told to `load.py` by their names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) partitions: u32,
+    pub(super) replicas: u32,
+    /// Bytes to keep of each partition.
+    pub(super) retention_bytes: u32,
+    /// Records a second, of all producers.
+    pub(super) rate: u32,
+    /// Whether to count batches that a kill hit in flight.
+    pub(super) torn: bool,
+    /// Whether producers are as librdkafka makes them, and not in a hurry.
+    pub(super) defaults: bool,
+    /// How many groups read along.
+    pub(super) groups: u32,
+}
+
+impl Shape {
+    /// Idempotent producers against one node.
+    pub(super) const ONE_NODE: Self = Self {
+        partitions: 12,
+        replicas: 1,
+        retention_bytes: 130_000,
+        rate: 4_000,
+        torn: true,
+        defaults: false,
+        groups: 0,
+    };
+
+    fn json(&self, bootstrap: &str) -> Value {
+        serde_json::json!({
+            "bootstrap": bootstrap,
+            "topic": "kills",
+            "partitions": self.partitions,
+            "replicas": self.replicas,
+            "retention_bytes": self.retention_bytes,
+            "rate": self.rate,
+            "torn": self.torn,
+            "defaults": self.defaults,
+            "groups": self.groups,
+        })
+    }
+}
+
 /// A running load. Dropping it ends it.
 pub(super) struct Load {
     child: Child,
@@ -19,18 +63,12 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Makes the topic, with so many replicas and bytes to keep of each partition, and begins to produce
-    /// and to consume.
-    pub(super) fn start(
-        bootstrap: &str,
-        partitions: u32,
-        replicas: u32,
-        retention_bytes: u32,
-    ) -> Self {
+    /// Makes the topic, and begins to produce and to consume.
+    pub(super) fn start(bootstrap: &str, shape: Shape) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/crash/load.py");
         let mut command = Command::new(python());
-        command.arg(script).args([bootstrap, "kills"]);
-        command.args([partitions, retention_bytes, replicas].map(|number| number.to_string()));
+        command.arg(script).arg(shape.json(bootstrap).to_string());
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("Python runs");
         let commands = child.stdin.take().expect("it is piped");
@@ -50,6 +88,16 @@ impl Load {
         let mut line = String::new();
         self.answers.read_line(&mut line).expect("the load answers");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{command}: {line:?}: {error}"))
+    }
+
+    /// Ends the load and demands that its judge has nothing to say; the report.
+    pub(super) fn finish(mut self) -> Value {
+        let report = self.ask("finish");
+        assert_eq!(report["fault_count"], 0, "{report}");
+        let missed = &report["missed_plants"];
+        assert_eq!(*missed, serde_json::json!([]), "the judge is blind");
+        assert_eq!(report["produced"], report["acked"], "{report}");
+        report
     }
 
     /// A count of the load's.

@@ -49,7 +49,7 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Kill, stop and pause the nodes of a cluster under load, one or all; librdkafka judges what is left
+    /// Kill, pause, stop, cut off and fill up the nodes of a cluster under load, one or all; librdkafka judges
     Chaos {
         /// How often
         #[arg(long, default_value_t = 100)]
