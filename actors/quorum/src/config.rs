@@ -41,10 +41,11 @@ impl Voter {
 pub struct Timers {
     /// How often a leader tells that it lives.
     pub heartbeat: Duration,
-    /// A follower that heard nothing for a random time between this ...
+    /// A follower that heard nothing until the leader's lease ended, and then for a random time
+    /// between this ...
     pub election_min: Duration,
-    /// ... and this stands for election. It is also how long a leader's lease lasts: a majority
-    /// that heard of a leader elects no other for so long.
+    /// ... and this, stands for election. It is also how long a leader's lease lasts: a majority
+    /// that heard of a leader elects no other for so long, unless that leader is proved to be dead.
     pub election_max: Duration,
     /// How long a proposal may wait: for the lease to be renewed, and for its commit. After that
     /// its outcome is [unknown](crate::ProposeError::Unknown).
@@ -55,8 +56,8 @@ impl Default for Timers {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_millis(50),
-            election_min: Duration::from_millis(250),
-            election_max: Duration::from_millis(450),
+            election_min: Duration::from_millis(150),
+            election_max: Duration::from_millis(250),
             propose: Duration::from_secs(10),
         }
     }

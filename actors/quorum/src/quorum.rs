@@ -24,6 +24,7 @@ use crate::types::{Endpoint, ReplicaId};
 
 mod boot;
 mod members;
+mod succession;
 
 use boot::{engine_config, open};
 

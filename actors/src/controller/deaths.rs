@@ -1,7 +1,8 @@
 //! Proof that a broker's process is gone, from the mesh to the active controller.
 //!
 //! Every controller-eligible node tells what it sees: whoever is the active controller hears of it,
-//! also one that becomes it because of that death.
+//! also one that becomes it because of that death. If it was the active controller that died, the
+//! quorum elects another at once.
 
 use odeon_kernel::TaskGuard;
 use odeon_mesh::{Incarnation, LinkEvent, incarnation_of};
@@ -25,13 +26,16 @@ pub(super) fn tell(arguments: &ControllerArguments) -> TaskGuard<()> {
             telling.retain(|task| !task.is_finished());
             if telling.len() < MAX_TOLD_AT_ONCE {
                 let arguments = arguments.clone();
-                telling.push(TaskGuard::spawn(tell_one(arguments, id, incarnation)));
+                telling.push(TaskGuard::spawn(async move {
+                    let elected = arguments.quorum.node_died(id);
+                    tokio::join!(elected, tell_one(&arguments, id, incarnation));
+                }));
             }
         }
     })
 }
 
-async fn tell_one(arguments: ControllerArguments, id: NodeId, incarnation: Incarnation) {
+async fn tell_one(arguments: &ControllerArguments, id: NodeId, incarnation: Incarnation) {
     let incarnation_id = {
         let image = arguments.image.get();
         image.broker(id).map(|broker| broker.incarnation_id)

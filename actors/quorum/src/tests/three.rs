@@ -11,6 +11,7 @@ use super::{Recorder, config, directory, until};
 use crate::{MeshPeers, ProposeError, Quorum, QuorumConfig, ReplicaId};
 
 pub(super) const NODES: [i32; 3] = [1, 2, 3];
+const LEASE: Duration = Duration::from_secs(4);
 
 pub(super) struct Cluster {
     pub(super) dir: tempfile::TempDir,
@@ -279,6 +280,35 @@ async fn the_lead_can_be_handed_over() {
         .unwrap();
     until(&cluster.quorums[&to], |role| role.ready).await;
     cluster.write("entry 1", &[first]).await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn voters_that_know_their_leader_dead_wait_for_no_time_out() {
+    let cluster = Cluster::start(|config| {
+        config.timers.election_min = Duration::from_secs(3);
+        config.timers.election_max = LEASE;
+    })
+    .await;
+    let first = cluster.write("entry 0", &[]).await;
+    let term = cluster.quorums[&first].role().borrow().term;
+    let others: Vec<i32> = NODES.into_iter().filter(|node| *node != first).collect();
+    let tell = |dead: i32| {
+        let told = others.iter().map(move |node| (node, dead));
+        let told = told.map(|(node, dead)| cluster.quorums[node].node_died(dead));
+        futures_util::future::join_all(told)
+    };
+    // Of no consequence: it does not lead.
+    tell(others[0]).await;
+    assert_eq!(cluster.quorums[&first].role().borrow().term, term);
+    cluster.network.isolate(first, Cut::Silent);
+    let clock = SystemClock::new();
+    let cut = clock.monotonic();
+    let without = [first];
+    let (second, _) = tokio::join!(cluster.write("entry 1", &without), tell(first));
+    let took = clock.monotonic() - cut;
+    // Nobody could be elected by the end of a time-out before the lease has ended.
+    assert!(took < LEASE && second != first, "{took:?}");
     cluster.stop().await;
 }
 
