@@ -278,6 +278,7 @@ impl Log {
             unsynced.made = None;
         }
         crate::sync::sync_all(shared, &unsynced)?;
+        shared.save_epochs()?;
         shared.release_reserve(core);
         segments.iter().for_each(|segment| segment.close());
         shared.view.recovery_point.fetch_max(end, Ordering::AcqRel);

@@ -167,7 +167,7 @@ impl Shared {
         result
     }
 
-    /// Notes an epoch's start in memory; the next sync writes it.
+    /// Notes an epoch's start in memory; the next checkpoint writes it.
     pub(crate) fn assign_epoch(&self, epoch: LeaderEpoch, start_offset: Offset) {
         if read(&self.epochs)
             .latest()

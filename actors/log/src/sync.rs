@@ -58,6 +58,8 @@ impl SyncJob {
 }
 
 /// Syncs in the order that recovery relies on: data and indexes, then the names that lead to them.
+/// Not the epochs: recovery finds those behind the recovery point in the batches, and they are
+/// written before that moves.
 pub(crate) fn sync_all(shared: &Shared, work: &Unsynced) -> Result<()> {
     for segment in &work.segments {
         let sync = || {
@@ -90,7 +92,6 @@ pub(crate) fn sync_all(shared: &Shared, work: &Unsynced) -> Result<()> {
         let parent = shared.dir.path();
         shared.place.disk.sync_dir(parent).at("syncing", parent)?;
     }
-    shared.save_epochs()?;
     if work.folder {
         let folder = shared.place.folder.path();
         shared.place.disk.sync_dir(&folder).at("syncing", &folder)?;

@@ -129,7 +129,9 @@ impl LogWriter {
     }
 
     pub(crate) fn sync_now(&self, work: Unsynced) -> Result<()> {
-        let synced = crate::sync::sync_all(&self.shared, &work);
+        let synced = crate::sync::sync_all(&self.shared, &work)
+            // The recovery point follows at once.
+            .and_then(|()| self.shared.save_epochs());
         if let Err(error) = &synced {
             self.shared.dir.fail(&format!("a sync failed: {error}"));
         }

@@ -26,25 +26,36 @@ impl LogManager {
     /// Logs that are gone leave the checkpoints; of those that could not be loaded, what is known
     /// stays.
     pub(super) fn checkpoint_dir(&self, dir: &Dir) -> Result<()> {
+        let logs_here = || {
+            let mut mine = self.logs();
+            mine.retain(|log| Arc::ptr_eq(log.directory(), &dir.state));
+            mine
+        };
+        let save_epochs = |logs: &[Log]| logs.iter().try_for_each(|log| log.shared.save_epochs());
+        // Most of them while nobody waits.
+        save_epochs(&logs_here())?;
         let _no_log_comes_or_goes = lock(&self.changes);
-        let mut mine = self.logs();
-        mine.retain(|log| Arc::ptr_eq(log.directory(), &dir.state));
-        // The epochs first: a recovery point says that nothing before it needs to be read again.
-        mine.iter().try_for_each(|log| log.shared.save_epochs())?;
+        let mine = logs_here();
+        // A recovery point says that nothing before it needs to be read again, not for its epochs
+        // either: those go first, and it is taken before them.
+        let mut points = Vec::with_capacity(mine.len());
+        points.extend(mine.iter().map(|log| log.view().recovery_point()));
+        save_epochs(&mine)?;
         let failed = lock(&dir.failed);
-        let write = |name: &'static str, value: &dyn Fn(&Log) -> Offset| {
+        let write = |name: &'static str, value: &dyn Fn(usize, &Log) -> Offset| {
             dir.state.checkpoints.update(name, |old| {
                 let kept = old
                     .iter()
                     .filter(|(partition, _)| failed.contains(*partition));
                 let kept = kept.map(|(partition, offset)| (partition.clone(), *offset));
-                let live = mine.iter().map(|log| (log.partition().clone(), value(log)));
+                let live = mine.iter().enumerate();
+                let live = live.map(|(at, log)| (log.partition().clone(), value(at, log)));
                 kept.chain(live).collect()
             })
         };
-        write(LOG_START, &|log| log.view().log_start())?;
-        write(RECOVERY_POINT, &|log| log.view().recovery_point())?;
-        write(HIGH_WATERMARK, &|log| log.view().high_watermark())
+        write(LOG_START, &|_, log| log.view().log_start())?;
+        write(RECOVERY_POINT, &|at, _| points[at])?;
+        write(HIGH_WATERMARK, &|_, log| log.view().high_watermark())
     }
 
     /// Closes all logs and leaves the mark of a clean stop in every directory where everything went
