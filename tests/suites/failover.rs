@@ -4,16 +4,14 @@
 //! A round: a client that knows everything sends one record to a probe partition and one to each of
 //! many partitions, all led by the node that is killed at that moment. Then the node comes back,
 //! all replicas are in sync again, and the next round kills the next leader. Which node leads the
-//! metadata quorum is left to chance; rounds are told apart by whether it was the victim.
+//! metadata quorum is left to chance; rounds are told apart by whether it was the victim. A Java
+//! producer at its defaults may write beside it: how long it got no acknowledgement.
 //!
-//! `cargo xtask failover` runs many rounds; against other brokers it uses the variables below.
+//! `cargo xtask failover` runs many rounds; it sets the variables below.
 
 // Processes are real, and so is their time.
 #![allow(clippy::disallowed_methods)]
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,9 +22,14 @@ use odeon_protocol::messages::describe_quorum_request::{
     DescribeQuorumRequest, PartitionData, TopicData,
 };
 use odeon_tests::RawConnection;
-use odeon_tests::process::ClusterProcess;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+
+mod java;
+mod nodes;
+
+use java::Java;
+use nodes::{Fault, Nodes};
 
 const LIMIT: Duration = Duration::from_secs(120);
 const TOPIC: &str = "failover";
@@ -36,80 +39,9 @@ fn number(variable: &str, default: u32) -> u32 {
     text.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// The nodes that are killed.
-enum Nodes {
-    Ours(ClusterProcess),
-    /// Somebody else's: where they are, by id; files with their process ids, and a command that
-    /// starts a node again, each with `{id}` in place of the id.
-    Others {
-        addresses: BTreeMap<i32, SocketAddr>,
-        pid_file: String,
-        restart: String,
-    },
-}
-
-impl Nodes {
-    fn from_environment() -> Self {
-        let get = |name: &str| std::env::var(name).ok();
-        let Some(addresses) = get("ODEON_FAILOVER_ADDRESSES") else {
-            // Failover at the defaults of three nodes.
-            let settings = [("min.insync.replicas", "2")];
-            return Self::Ours(ClusterProcess::start(3, &settings));
-        };
-        let addresses = addresses
-            .split(',')
-            .map(|one| one.parse().expect("an address"));
-        Self::Others {
-            addresses: (1..).zip(addresses).collect(),
-            pid_file: get("ODEON_FAILOVER_PID_FILE").expect("a file with {id}"),
-            restart: get("ODEON_FAILOVER_RESTART").expect("a command with {id}"),
-        }
-    }
-
-    fn addresses(&self) -> BTreeMap<i32, SocketAddr> {
-        match self {
-            Self::Ours(cluster) => {
-                let nodes = cluster.nodes().iter();
-                nodes.map(|node| (node.id(), node.address())).collect()
-            }
-            Self::Others { addresses, .. } => addresses.clone(),
-        }
-    }
-
-    fn signal(&mut self, id: i32, signal: &str) {
-        match self {
-            Self::Ours(cluster) if signal == "KILL" => cluster.node(id).kill(),
-            Self::Ours(cluster) => cluster.node(id).signal(signal),
-            Self::Others { pid_file, .. } => {
-                let file = pid_file.replace("{id}", &id.to_string());
-                let pid = std::fs::read_to_string(&file).expect("the node's process id");
-                let mut kill = Command::new("kill");
-                let sent = kill.args(["-s", signal, pid.trim()]).status();
-                assert!(sent.is_ok_and(|sent| sent.success()), "{kill:?}");
-            }
-        }
-    }
-
-    fn start_again(&mut self, id: i32) {
-        match self {
-            Self::Ours(cluster) => drop(cluster.node(id).start_again()),
-            Self::Others { restart, .. } => {
-                let command = restart.replace("{id}", &id.to_string());
-                let started = Command::new("sh").args(["-c", &command]).status();
-                assert!(started.is_ok_and(|status| status.success()), "{command}");
-            }
-        }
-    }
-}
-
 /// A client as users have it, but for the pause between its attempts.
 async fn connect(nodes: &Nodes, request_timeout: Duration) -> Client {
-    let addresses: Vec<_> = nodes
-        .addresses()
-        .values()
-        .map(ToString::to_string)
-        .collect();
-    let mut config = ClientConfig::new(parse_addresses(&addresses.join(",")).expect("addresses"));
+    let mut config = ClientConfig::new(parse_addresses(&nodes.bootstrap()).expect("addresses"));
     config.retry_backoff = Duration::from_millis(20);
     config.retry_backoff_max = Duration::from_millis(20);
     config.request_timeout = request_timeout;
@@ -197,11 +129,17 @@ async fn send_all(producer: &Producer, partitions: std::ops::Range<i32>) -> Vec<
 struct Times {
     probe_ms: Vec<u128>,
     last_ms: Vec<u128>,
+    java_ms: Vec<u128>,
 }
 
 impl Times {
     fn report(&mut self, what: &str) {
-        for (which, times) in [("probe", &mut self.probe_ms), ("last", &mut self.last_ms)] {
+        let rows = [
+            ("probe", &mut self.probe_ms),
+            ("last", &mut self.last_ms),
+            ("a Java producer's silence", &mut self.java_ms),
+        ];
+        for (which, times) in rows {
             times.sort_unstable();
             let at =
                 |part: f64| times.get(((times.len() as f64 * part) as usize).min(times.len() - 1));
@@ -218,65 +156,106 @@ impl Times {
     }
 }
 
+/// A client and what it measures with.
+struct Bench {
+    fault: Fault,
+    partitions: i32,
+    nodes: Nodes,
+    client: Client,
+    producer: Producer,
+    java: Option<Java>,
+    leader: Times,
+    both: Times,
+    /// When the last fault was, and whether it struck the active controller too.
+    last: Option<(Instant, bool)>,
+}
+
+impl Bench {
+    async fn start(fault: Fault, partitions: i32) -> Self {
+        let nodes = Nodes::from_environment(fault);
+        let client = connect(&nodes, fault.request_timeout()).await;
+        create(&client, partitions + 1).await;
+        let config = ProducerConfig {
+            request_timeout: fault.request_timeout(),
+            ..ProducerConfig::default()
+        };
+        let producer = client.producer(config).expect("a producer");
+        whole(&client).await;
+        Self {
+            fault,
+            partitions,
+            java: Java::from_environment(&nodes.bootstrap(), TOPIC),
+            nodes,
+            client,
+            producer,
+            leader: Times::default(),
+            both: Times::default(),
+            last: None,
+        }
+    }
+
+    async fn round(&mut self, round: u32) {
+        let victim = self.whole().await;
+        send_all(&self.producer, 0..self.partitions + 1).await;
+        let active = controller(&self.nodes).await;
+        let struck = Instant::now();
+        self.nodes.hurt(victim, self.fault);
+        let (probe, many) = tokio::join!(
+            send_all(&self.producer, 0..1),
+            send_all(&self.producer, 1..self.partitions + 1)
+        );
+        let last = many.into_iter().max().expect("there are some");
+        let times = match victim == active {
+            true => &mut self.both,
+            false => &mut self.leader,
+        };
+        let (probe, last) = (probe[0] - struck, last - struck);
+        times.probe_ms.push(probe.as_millis());
+        times.last_ms.push(last.as_millis());
+        self.last = Some((struck, victim == active));
+        eprintln!("round {round}: node {victim}, controller {active}: {probe:?}, {last:?}");
+        self.nodes.mend(victim, self.fault);
+    }
+
+    /// Waits until all replicas are in sync, and looks how a Java producer fared meanwhile. Who
+    /// leads all partitions.
+    async fn whole(&mut self) -> i32 {
+        let leader = whole(&self.client).await;
+        if let (Some(java), Some((since, was_active))) = (&self.java, self.last.take())
+            && let Some(silence) = java.longest_silence(since)
+        {
+            let times = match was_active {
+                true => &mut self.both,
+                false => &mut self.leader,
+            };
+            times.java_ms.push(silence.as_millis());
+        }
+        leader
+    }
+
+    async fn end(mut self) {
+        self.whole().await;
+        eprintln!("| victim | partition | rounds | p50 ms | p99 ms | worst ms |");
+        self.leader.report("leader");
+        self.both.report("leader and controller");
+        let all = self.leader.last_ms.iter().chain(&self.both.last_ms);
+        let worst = all.max().copied().unwrap_or_default();
+        // The time that is promised is measured on a quiet machine; this one is shared with others.
+        assert!(worst < 20_000, "{worst} ms");
+        self.producer.close().await;
+    }
+}
+
 #[test]
 fn writes_go_on_within_seconds_of_a_leaders_death() {
     let rounds = number("ODEON_FAILOVER_ROUNDS", 2);
     let partitions = i32::try_from(number("ODEON_FAILOVER_PARTITIONS", 30)).expect("a count");
-    let signal = std::env::var("ODEON_FAILOVER_SIGNAL").unwrap_or_else(|_| "KILL".to_owned());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let mut nodes = Nodes::from_environment();
-    // A stopped node answers nothing and closes nothing: only a time-out gets a client away.
-    let request_timeout = match &*signal {
-        "STOP" => Duration::from_millis(500),
-        _ => Duration::from_secs(30),
-    };
-    let (mut leader, mut both) = (Times::default(), Times::default());
-    let config = ProducerConfig {
-        request_timeout,
-        ..ProducerConfig::default()
-    };
-    let (client, producer) = runtime.block_on(async {
-        let client = connect(&nodes, request_timeout).await;
-        create(&client, partitions + 1).await;
-        let producer = client.producer(config).expect("a producer");
-        (client, producer)
-    });
-    for round in 1..=rounds {
-        let (victim, active) = runtime.block_on(async {
-            let victim = whole(&client).await;
-            send_all(&producer, 0..partitions + 1).await;
-            (victim, controller(&nodes).await)
-        });
-        let killed = Instant::now();
-        nodes.signal(victim, &signal);
-        let (probe, last) = runtime.block_on(async {
-            let (probe, many) = tokio::join!(
-                send_all(&producer, 0..1),
-                send_all(&producer, 1..partitions + 1)
-            );
-            (probe[0], many.into_iter().max().expect("there are some"))
-        });
-        let times = if victim == active {
-            &mut both
-        } else {
-            &mut leader
-        };
-        let (probe, last) = ((probe - killed).as_millis(), (last - killed).as_millis());
-        times.probe_ms.push(probe);
-        times.last_ms.push(last);
-        eprintln!("round {round}: node {victim}, controller {active}: {probe} ms, {last} ms");
-        if signal == "STOP" {
-            nodes.signal(victim, "CONT");
-        } else {
-            nodes.start_again(victim);
+    runtime.block_on(async {
+        let mut bench = Bench::start(Fault::from_environment(), partitions).await;
+        for round in 1..=rounds {
+            bench.round(round).await;
         }
-    }
-    eprintln!("| victim | partition | rounds | p50 ms | p99 ms | worst ms |");
-    leader.report("leader");
-    both.report("leader and controller");
-    let all = leader.last_ms.iter().chain(&both.last_ms);
-    let worst = all.max().copied().unwrap_or_default();
-    // The time that is promised is measured on a quiet machine; this one is shared with others.
-    assert!(worst < 20_000, "{worst} ms");
-    runtime.block_on(producer.close());
+        bench.end().await;
+    });
 }

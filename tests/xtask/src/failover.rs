@@ -1,56 +1,87 @@
-//! `cargo xtask failover`: the failover suite with larger numbers, in release mode.
+//! `cargo xtask failover`: the failover suite with larger numbers, in release mode, with a Java
+//! producer beside it; and the same against Apache Kafka.
 
 use std::process::Command;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use crate::compat::broker::kafka_jars;
+use crate::kafka::Kafka;
 use crate::sh::{self, Result};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// How often
+    /// How often the leader is killed
     #[arg(long, default_value_t = 100)]
     rounds: u32,
     /// Partitions that the victim leads
     #[arg(long, default_value_t = 1000)]
     partitions: u32,
-    /// Stop the victim (SIGSTOP) instead of killing it
-    #[arg(long)]
-    stop: bool,
-    /// Another broker's three nodes, the ids 1 to 3: their addresses
-    #[arg(long, value_name = "HOST:PORT,...", requires_all = ["pid_file", "restart"])]
-    addresses: Option<String>,
-    /// A file with a node's process id, `{id}` standing for the node's
-    #[arg(long)]
-    pid_file: Option<String>,
-    /// A command that starts a node again and waits for it, `{id}` standing for the node's
-    #[arg(long)]
-    restart: Option<String>,
+    /// What the victim suffers, one after the other
+    #[arg(long, value_enum, default_values_t = [Fault::Kill])]
+    fault: Vec<Fault>,
+    /// Rounds of the same against three nodes of Apache Kafka, which are fetched first; no links of
+    /// theirs are cut
+    #[arg(long, value_name = "ROUNDS", default_value_t = 0)]
+    kafka: u32,
 }
 
-/// Measures; the suite prints the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Fault {
+    /// SIGKILL
+    Kill,
+    /// SIGSTOP
+    Stop,
+    /// A silent cut of all its links; takes root
+    Cut,
+}
+
+impl Fault {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Stop => "stop",
+            Self::Cut => "cut",
+        }
+    }
+}
+
+/// Measures; the suite prints the tables.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let home = sh::root().join("target/compat");
+    let jars = kafka_jars(&home)?;
+    let java = format!("{}/*", jars.display());
+    for fault in &arguments.fault {
+        eprintln!("Odeon, {}", fault.name());
+        let mut suite = suite(*fault, arguments.rounds, arguments.partitions);
+        if *fault == Fault::Kill {
+            suite.env("ODEON_FAILOVER_JAVA", &java);
+        }
+        sh::run(&mut suite)?;
+    }
+    let faults = arguments.fault.iter().filter(|one| **one != Fault::Cut);
+    for fault in faults.filter(|_| arguments.kafka > 0) {
+        eprintln!("Apache Kafka, {}", fault.name());
+        let kafka = Kafka::start(&home)?;
+        let mut suite = suite(*fault, arguments.kafka, arguments.partitions);
+        suite
+            .env("ODEON_FAILOVER_ADDRESSES", &kafka.addresses)
+            .env("ODEON_FAILOVER_PID_FILE", kafka.pid_file("{id}"))
+            .env("ODEON_FAILOVER_RESTART", kafka.start_command("{id}"))
+            .env("ODEON_FAILOVER_JAVA", &java);
+        sh::run(&mut suite)?;
+    }
+    Ok(())
+}
+
+fn suite(fault: Fault, rounds: u32, partitions: u32) -> Command {
     let mut cargo = Command::new("cargo");
     cargo
         .args(["test", "--quiet", "--release", "--package", "odeon-tests"])
         .args(["failover::", "--", "--nocapture"])
-        .env("ODEON_FAILOVER_ROUNDS", arguments.rounds.to_string())
-        .env(
-            "ODEON_FAILOVER_PARTITIONS",
-            arguments.partitions.to_string(),
-        );
-    if arguments.stop {
-        cargo.env("ODEON_FAILOVER_SIGNAL", "STOP");
-    }
-    let others = [
-        ("ODEON_FAILOVER_ADDRESSES", &arguments.addresses),
-        ("ODEON_FAILOVER_PID_FILE", &arguments.pid_file),
-        ("ODEON_FAILOVER_RESTART", &arguments.restart),
-    ];
-    for (name, value) in others {
-        if let Some(value) = value {
-            cargo.env(name, value);
-        }
-    }
-    sh::run(cargo.current_dir(sh::root()))
+        .env("ODEON_FAILOVER_FAULT", fault.name())
+        .env("ODEON_FAILOVER_ROUNDS", rounds.to_string())
+        .env("ODEON_FAILOVER_PARTITIONS", partitions.to_string());
+    cargo.current_dir(sh::root());
+    cargo
 }

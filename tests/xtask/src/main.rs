@@ -12,6 +12,7 @@ mod compat;
 mod crash;
 mod failover;
 mod fuzz;
+mod kafka;
 mod records;
 mod sh;
 mod tidy;

@@ -16,7 +16,7 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// How long a broker may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// The cluster's id, where Apache Kafka wants one given.
-const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
+pub(crate) const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 
 /// A broker or a cluster, and the processes behind it if they are ours; dropping it stops them.
 #[derive(Debug)]
