@@ -55,6 +55,18 @@ pub enum StorageMsg {
 
 impl ractor::Message for StorageMsg {}
 
+impl StorageArguments {
+    /// A node none of whose log directories works is of no use to anybody: it ends, as Kafka's does, and
+    /// others are told by its death.
+    fn check_any_works(&self) -> Result<(), ActorProcessingErr> {
+        let failed = self.logs.directories().map(|dir| dir.offline_reason());
+        match failed.collect::<Option<Vec<String>>>() {
+            None => Ok(()),
+            Some(why) => Err(format!("no log directory works any more: {}", why.join("; ")).into()),
+        }
+    }
+}
+
 /// A running Storage.
 #[derive(Debug)]
 pub struct StorageState {
@@ -128,6 +140,7 @@ impl Actor for Storage {
         myself: ActorRef<StorageMsg>,
         arguments: StorageArguments,
     ) -> Result<StorageState, ActorProcessingErr> {
+        arguments.check_any_works()?;
         let every = |interval: Duration, message: StorageMsg| {
             let (clock, to) = (arguments.clock.clone(), myself.clone());
             let interval = interval.max(Duration::from_millis(1));
@@ -177,7 +190,10 @@ impl Actor for Storage {
                 };
                 state.arguments.blocking.run(upkeep).await;
             }
-            StorageMsg::Scrub => state.scrub().await,
+            StorageMsg::Scrub => {
+                state.arguments.check_any_works()?;
+                state.scrub().await;
+            }
         }
         Ok(())
     }

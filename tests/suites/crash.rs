@@ -5,6 +5,7 @@
 //! | `kills` | the process, by SIGKILL, under load | librdkafka (`crash/load.py`) |
 //! | `chaos` | the processes of a cluster, one or all, or they stand still, hear nothing, have no room | the same, and groups |
 //! | `rolling` | the processes of a cluster in turn, in order | the same |
+//! | `steady` | nobody, under full load and with disks that block | the cluster's own metadata and logs |
 //! | `restart` | the process, right after an acknowledgement, or in order | one connection |
 //! | `power` | the machine: unsynced sectors, lengths, names | a model of what was promised |
 //!
@@ -19,6 +20,7 @@ mod load;
 mod power;
 mod restart;
 mod rolling;
+mod steady;
 
 /// A number that the environment may set, for longer runs.
 fn number(name: &str, otherwise: u64) -> u64 {

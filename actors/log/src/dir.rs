@@ -102,12 +102,9 @@ impl DirState {
         }
     }
 
-    /// Takes the directory offline if `error` is the disk's fault. A full disk is not: whatever was
-    /// being written is taken back, and space may come.
+    /// Takes the directory offline if `error` is the disk's fault.
     pub(crate) fn judge(&self, error: &LogError) {
-        if let LogError::Io { source, .. } = error
-            && source.kind() != std::io::ErrorKind::StorageFull
-        {
+        if matches!(error, LogError::Io { .. }) && error.takes_dir_offline() {
             self.fail(&error.to_string());
         }
     }

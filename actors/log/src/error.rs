@@ -204,14 +204,34 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Whether the failure concerns the disk rather than the request.
+    /// Whether the failure concerns the disk rather than the request. A disk without room is whole:
+    /// what was being written is taken back, and room may come.
     pub fn takes_dir_offline(&self) -> bool {
-        matches!(self, Self::Io { .. } | Self::Offline { .. })
+        matches!(self, Self::Io { .. } | Self::Offline { .. }) && !self.is_out_of_room()
+    }
+
+    /// Whether there was no room left on the disk.
+    pub fn is_out_of_room(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
     }
 }
 
 /// The result of everything in this crate.
 pub type Result<T, E = LogError> = std::result::Result<T, E>;
+
+/// Takes a lack of room for nothing done, where it does no harm to try again later.
+///
+/// # Errors
+/// Every other error.
+pub fn later_if_full<T: Default>(result: Result<T>) -> Result<T> {
+    match result {
+        Err(error) if error.is_out_of_room() => {
+            tracing::warn!(%error, "put off");
+            Ok(T::default())
+        }
+        other => other,
+    }
+}
 
 /// Adds path and purpose to an [`io::Error`].
 pub(crate) trait At<T> {

@@ -16,7 +16,7 @@ use std::sync::{Arc, RwLock};
 
 use odeon_kernel::disk::DiskFile;
 
-use crate::error::{At, LogError, Result};
+use crate::error::{At, LogError, Result, later_if_full};
 use crate::files::{FileSlot, read, write};
 
 /// Entries gathered in memory before they are written.
@@ -207,7 +207,11 @@ impl<E: Entry> IndexFile<E> {
             state.pending.push(entry);
             state.pending.len() >= GROUP && !state.rebuilding
         };
-        if full { self.flush() } else { Ok(()) }
+        match full {
+            // They stay in memory, and are written with the next ones.
+            true => later_if_full(self.flush()),
+            false => Ok(()),
+        }
     }
 
     /// Writes what is in memory to the file, without syncing it.

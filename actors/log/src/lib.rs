@@ -45,7 +45,7 @@ pub use config::{LogConfig, SyncMode};
 pub use dir::DirState;
 pub use dump::{Dumped, dump};
 pub use epoch_cache::{EpochCache, EpochEntry};
-pub use error::{LogError, Result};
+pub use error::{LogError, Result, later_if_full};
 pub use log::{Lease, Log, LogView};
 pub use manager::{Adopted, Adoption, LoadSummary, LogManager, ManagerConfig};
 pub use manager::{claim as claim_directory, join as join_directory};

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use odeon_kernel::{SharedClock, Watch, spawn};
-use odeon_metadata::MetadataImage;
-use odeon_model::{ErrorCode, NodeId};
+use odeon_metadata::{MetadataImage, PartitionImage};
+use odeon_model::{ErrorCode, NodeId, TopicId};
 
 use crate::controller::{AlterPartition, AlteredPartition, ControllerHandle, PartitionAlteration};
 
@@ -77,6 +77,16 @@ impl IsrChanger {
         image
             .broker(id)
             .is_some_and(|broker| broker.is_active() && (epoch == -1 || broker.epoch == epoch))
+    }
+
+    /// A partition as this node's metadata has it.
+    pub(crate) fn partition(
+        &self,
+        topic_id: TopicId,
+        partition: i32,
+    ) -> Option<Arc<PartitionImage>> {
+        let image = self.inner.image.get();
+        image.partition_by_id(topic_id, partition).cloned()
     }
 
     /// Asks the controller; `reply` is called once. An error of [`ErrorCode::RequestTimedOut`] leaves

@@ -32,13 +32,15 @@ pub use replicas::Report;
 /// The child that leads a partition, and the handle to it. It is restarted within its epoch, with
 /// growing pauses, and left alone as failed after a few times: a partition whose disk is broken must
 /// not take its neighbours along.
-pub fn child(arguments: LeaderArguments) -> (ChildSpec, LeaderHandle) {
+pub fn child(mut arguments: LeaderArguments) -> (ChildSpec, LeaderHandle) {
     let slot = Slot::new(arguments.clock.clone());
+    let handle = LeaderHandle::new(slot.clone());
+    arguments.handle = Some(handle.clone());
     let name = format!("{}-{}", arguments.view.topic, arguments.view.partition);
     let spec = ChildSpec::actor(name, Restart::Permanent, &slot, move || {
         (actor::PartitionLeader, arguments.clone())
     });
     let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(5));
     let spec = spec.backoff(backoff.give_up_after(8));
-    (spec, LeaderHandle::new(slot))
+    (spec, handle)
 }

@@ -1,7 +1,7 @@
 //! What a PartitionLeader publishes, and a PartitionFollower: fetches, offset look-ups and metadata read
 //! this.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use odeon_kernel::signal::Signal;
@@ -34,6 +34,7 @@ pub struct PartitionView {
     pub(crate) followers: Subscribers,
     /// Where the leader's epoch begins.
     epoch_start: AtomicI64,
+    beginnings: AtomicU64,
     high_watermark: AtomicI64,
     closed: AtomicBool,
     rules: RwLock<ValidationRules>,
@@ -57,6 +58,7 @@ impl PartitionView {
             signal: Signal::new(),
             followers: Subscribers::default(),
             epoch_start: AtomicI64::new(0),
+            beginnings: AtomicU64::new(0),
             high_watermark: AtomicI64::new(0),
             closed: AtomicBool::new(false),
             rules: RwLock::new(validation_rules(config)),
@@ -120,9 +122,15 @@ impl PartitionView {
         self.epoch_start.load(Ordering::Acquire)
     }
 
-    /// Notes where this epoch begins.
-    pub(crate) fn begin_at(&self, offset: Offset) {
+    /// Notes where this epoch begins, for a leader that begins or begins again; how often it had begun.
+    pub(crate) fn begin_at(&self, offset: Offset) -> u64 {
         self.epoch_start.store(offset, Ordering::Release);
+        self.beginnings.fetch_add(1, Ordering::AcqRel)
+    }
+
+    /// How often a leader of this epoch has begun: another number is another actor.
+    pub(crate) fn beginnings(&self) -> u64 {
+        self.beginnings.load(Ordering::Acquire)
     }
 
     /// Says that the log end moved, to those who follow it.

@@ -65,9 +65,16 @@ pub(super) struct Load {
 impl Load {
     /// Makes the topic, and begins to produce and to consume.
     pub(super) fn start(bootstrap: &str, shape: Shape) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/crash/load.py");
+        Self::script("load.py", &shape.json(bootstrap))
+    }
+
+    /// Runs one of the scripts that are here.
+    pub(super) fn script(name: &str, shape: &Value) -> Self {
+        let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/crash");
         let mut command = Command::new(python());
-        command.arg(script).arg(shape.json(bootstrap).to_string());
+        command
+            .arg(Path::new(scripts).join(name))
+            .arg(shape.to_string());
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("Python runs");

@@ -1,5 +1,5 @@
-//! `cargo xtask crash`, `cargo xtask chaos`, `cargo xtask powercut` and `cargo xtask sim`: the crash
-//! suites, with larger numbers.
+//! `cargo xtask crash`, `cargo xtask chaos`, `cargo xtask steady`, `cargo xtask powercut` and
+//! `cargo xtask sim`: the crash suites, with larger numbers.
 
 use std::process::Command;
 
@@ -22,6 +22,15 @@ pub(crate) fn chaos(rounds: u32, seed: u64) -> Result<()> {
         .env("ODEON_CHAOS_ALL", "1")
         .env("ODEON_CHAOS_ROUNDS", rounds.to_string())
         .env("ODEON_CHAOS_SEED", seed.to_string());
+    sh::run(&mut cargo)
+}
+
+/// Puts a cluster under full load for so many minutes, also while disks block.
+pub(crate) fn steady(minutes: u64, blocked_disk: bool) -> Result<()> {
+    let mut cargo = test("odeon-tests", "crash::steady");
+    cargo
+        .env("ODEON_STEADY_SECONDS", (60 * minutes).to_string())
+        .env("ODEON_STEADY_BLOCKS", u8::from(blocked_disk).to_string());
     sh::run(&mut cargo)
 }
 

@@ -59,6 +59,15 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Put a cluster under full load: nobody may be elected or fenced
+    Steady {
+        /// How long
+        #[arg(long, default_value_t = 30)]
+        minutes: u64,
+        /// Have a disk block each write for two seconds, each node's in turn, again and again; takes root
+        #[arg(long)]
+        blocked_disk: bool,
+    },
     /// Kill the leader of many partitions, again and again: how long do writes wait?
     Failover(failover::Arguments),
     /// Cut the power under log, checkpoints, Raft store and a whole node, on simulated disks
@@ -95,6 +104,10 @@ fn main() -> ExitCode {
         Command::Adopt => adopt::run(),
         Command::Crash { kills, seed } => crash::kills(kills, seed),
         Command::Chaos { rounds, seed } => crash::chaos(rounds, seed),
+        Command::Steady {
+            minutes,
+            blocked_disk,
+        } => crash::steady(minutes, blocked_disk),
         Command::Failover(arguments) => failover::run(&arguments),
         Command::Powercut { seeds } => crash::power(seeds),
         Command::Sim { bugs: true, .. } => crash::bugs(),

@@ -14,11 +14,12 @@ use crate::meta::CLEAN_SHUTDOWN;
 
 impl LogManager {
     /// Writes the recovery points, log starts and high watermarks that changed. A directory whose
-    /// disk refuses goes offline.
+    /// disk refuses goes offline; without room the old ones stay, which only cost time.
     pub fn checkpoint(&self) {
         for dir in self.dirs.iter().filter(|dir| !dir.state.is_offline()) {
             if let Err(error) = self.checkpoint_dir(dir) {
-                dir.state.fail(&error.to_string());
+                tracing::warn!(dir = %dir.state.path().display(), %error, "no checkpoint");
+                dir.state.judge(&error);
             }
         }
     }

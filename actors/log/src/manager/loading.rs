@@ -90,7 +90,10 @@ impl LogManager {
                     summary.loaded += 1;
                 }
                 Ok(None) => {}
-                Err(error) if error.takes_dir_offline() => return Err(error),
+                // At a start a full disk is a failed one: nothing is served yet that could go on.
+                Err(error) if error.takes_dir_offline() || error.is_out_of_room() => {
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::error!(%partition, %error, "a log cannot be loaded");
                     lock(&dir.failed).insert(partition.clone());

@@ -298,6 +298,11 @@ fn a_full_disk_takes_back_the_write_and_goes_on_later() {
         assert!(matches!(writer.write().unwrap_err(), LogError::Io { .. }));
         assert_eq!(log.view().log_end(), 2);
     }
+    // What is there can still be made durable, and the checkpoints wait.
+    let job = writer.sync_job().unwrap().expect("something to sync");
+    assert_eq!(writer.complete_sync(job.run()).unwrap(), 2);
+    manager.checkpoint();
+    assert_eq!(log.directory().offline_reason(), None);
     dirs.faults.lock().unwrap().writes = None;
     assert_eq!(append(&mut writer, idempotent(0, 2, 2)).base_offset, 2);
     assert_eq!(read_from(&log.reader(), 0), [(0, 2), (2, 2)]);

@@ -58,6 +58,7 @@ impl BrokerState {
             isr: partition.isr.clone(),
             partition_epoch: partition.partition_epoch,
             changer: arguments.changer.clone(),
+            handle: None,
             lag_max: Duration::from_millis(u64::try_from(lag_max_ms).unwrap_or(0)),
             config,
             producer_id_expiration_ms: self.producer_id_expiration_ms(image),
@@ -133,6 +134,7 @@ impl BrokerState {
             mesh: arguments.mesh.clone(),
             routing: arguments.routing.clone(),
             image: arguments.image.clone(),
+            handle: None,
             clock: arguments.clock.clone(),
             rng: arguments.rng.clone(),
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use odeon_kernel::budget::Permit;
 use odeon_kernel::sim::{Bug, is_planted};
 use odeon_kernel::{Blocking, SharedClock, Watch, spawn};
-use odeon_log::{Lease, Log, LogError, LogWriter, Origin, SyncDone};
+use odeon_log::{Lease, Log, LogError, LogWriter, Origin, SyncDone, later_if_full};
 use odeon_metadata::MetadataImage;
 use odeon_model::config::{Durability, TopicConfig};
 use odeon_model::{LeaderEpoch, NodeId};
@@ -68,6 +68,8 @@ pub(super) struct Following {
     writer: LogWriter,
     state: FollowerState,
     is_syncing: bool,
+    /// The number of the last part it took in.
+    heard: u32,
     /// What the leader sent last did not fit its checksum.
     refuses: bool,
 }
@@ -83,6 +85,9 @@ impl Actor for PartitionFollower {
         myself: ActorRef<FollowerMsg>,
         arguments: FollowerArguments,
     ) -> Result<Following, ActorProcessingErr> {
+        if let Some(handle) = &arguments.handle {
+            handle.leads_to(myself.clone());
+        }
         let lease = Lease {
             leader_epoch: arguments.leader_epoch,
             incarnation: arguments.leases.fetch_add(1, Ordering::AcqRel),
@@ -95,6 +100,8 @@ impl Actor for PartitionFollower {
             writer,
             state: FollowerState::default(),
             is_syncing: false,
+            // Far from those of earlier lives.
+            heard: (lease.incarnation as u32).wrapping_mul(0x9e37_79b9),
             refuses: false,
         };
         let known = following.arguments.log.view().high_watermark();
@@ -164,6 +171,7 @@ impl Following {
             flushed: view.flushed().min(log_end),
             last_epoch,
             has_bytes: self.state.has_bytes(),
+            heard: self.heard,
             refuses: self.refuses,
         }
     }
@@ -206,6 +214,7 @@ impl Following {
             return Ok(());
         }
         self.refuses = false;
+        self.heard = part.number;
         if let Some(from) = self.arguments.log.damage() {
             return self.repair(myself, from).await;
         }
@@ -397,7 +406,7 @@ impl Following {
         let (now_ms, now) = (clock.now_ms(), clock.monotonic());
         let high_watermark = self.arguments.log.view().high_watermark();
         self.writer.expire_producers(now_ms)?;
-        self.writer.apply_retention(now_ms, now, high_watermark)?;
+        later_if_full(self.writer.apply_retention(now_ms, now, high_watermark))?;
         self.writer.run_deletions(now)?;
         self.writer.trim()?;
         let is_lazy = self.arguments.config.durability == Durability::PageCache;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use odeon_kernel::Slot;
 use odeon_model::config::TopicConfig;
+use ractor::ActorRef;
 
 use super::message::FollowerMsg;
 use crate::partition::replication::fetcher::FetcherHandle;
@@ -18,6 +19,11 @@ pub struct FollowerHandle {
 impl FollowerHandle {
     pub(super) fn new(slot: Slot<FollowerMsg>) -> Self {
         Self { slot }
+    }
+
+    /// An incarnation that starts has what is sent from now on in its mailbox.
+    pub(super) fn leads_to(&self, follower: ActorRef<FollowerMsg>) {
+        self.slot.publish(follower);
     }
 
     /// Hands over what was fetched; false when no follower runs.

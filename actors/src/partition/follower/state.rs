@@ -14,7 +14,7 @@ const MAX_BATCH_BYTES: usize = 1 << 30;
 pub(super) enum Step {
     /// Append these, possibly none, and take over the leader's offsets.
     Append(Vec<PreparedBatch>),
-    /// A piece of a batch came: ask for the next.
+    /// A piece of a batch came: ask for the next. Or one that does not fit what is here: ask for that.
     AskOn,
     /// Cut the log's end here and ask again.
     Truncate(Offset),
@@ -64,6 +64,13 @@ impl FollowerState {
     }
 
     fn records(&mut self, part: &Part, log_end: Offset) -> Step {
+        let (offset, bytes) = part.after;
+        if bytes == 0 {
+            // The batch from its beginning, perhaps once more.
+            self.pieces.clear();
+        } else if (offset, bytes) != (log_end, self.has_bytes()) {
+            return Step::AskOn;
+        }
         if part.is_piece || !self.pieces.is_empty() {
             if self.pieces.len() + part.records.len() > MAX_BATCH_BYTES {
                 self.pieces.clear();

@@ -13,6 +13,8 @@ fn part(outcome: Outcome, records: impl Into<Bytes>, is_piece: bool) -> Part {
         outcome,
         high_watermark: 0,
         log_start: 3,
+        number: 1,
+        after: (5, 0),
         records: records.into(),
         is_piece,
     }
@@ -70,12 +72,24 @@ fn a_batch_in_pieces_is_appended_when_its_last_piece_is_there() {
     let whole = batch(5, 9);
     let (first, rest) = whole.split_at(30);
     let (second, third) = rest.split_at(50);
-    for (piece, has) in [(first, 30), (second, 80)] {
-        let step = state.step(&part(Outcome::Records, piece.to_vec(), true), own(5, None));
+    let piece = |records: &[u8], after, is_piece| Part {
+        after: (5, after),
+        ..part(Outcome::Records, records.to_vec(), is_piece)
+    };
+    // A piece that comes twice, or out of turn, changes nothing.
+    for (records, after, has) in [
+        (first, 0, 30),
+        (first, 0, 30),
+        (second, 30, 80),
+        (second, 30, 80),
+    ] {
+        let step = state.step(&piece(records, after, true), own(5, None));
         assert!(matches!(step, Step::AskOn), "{step:?}");
         assert_eq!(state.has_bytes(), has);
     }
-    let step = state.step(&part(Outcome::Records, third.to_vec(), false), own(5, None));
+    let step = state.step(&piece(third, 79, false), own(5, None));
+    assert!(matches!(step, Step::AskOn), "{step:?}");
+    let step = state.step(&piece(third, 80, false), own(5, None));
     assert_eq!(offsets(step), [(5, 13)]);
     assert_eq!(state.has_bytes(), 0);
 }

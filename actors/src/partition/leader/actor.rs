@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use odeon_kernel::{Blocking, SharedClock, spawn};
-use odeon_log::{Lease, Log, LogError, LogWriter, Staged};
+use odeon_log::{Lease, Log, LogError, LogWriter, Staged, later_if_full};
 use odeon_model::config::{Durability, TopicConfig};
 use odeon_model::{ErrorCode, LeaderEpoch, NodeId};
 use odeon_records::{PreparedBatch, TimestampType};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::handle::LeaderHandle;
 use super::message::{Acks, AppendError, AppendReply, Appended, LeaderMsg, LeaderStatus, Origin};
 use super::replicas::Replicas;
 use super::state::{Beginning, LeaderState, Rules};
@@ -44,6 +45,8 @@ pub struct LeaderArguments {
     pub partition_epoch: i32,
     /// Whom to ask for another ISR.
     pub changer: IsrChanger,
+    /// Its own handle, once there is one.
+    pub handle: Option<LeaderHandle>,
     /// `replica.lag.time.max.ms`.
     pub lag_max: Duration,
     /// The topic's settings.
@@ -86,6 +89,8 @@ pub(super) struct Leading {
     deletions: Vec<deleting::Deletion>,
     /// Whether the ISR will be looked at.
     look_arranged: bool,
+    /// Whether there was no room for the last write.
+    is_full: bool,
 }
 
 mod deleting;
@@ -103,6 +108,10 @@ impl Actor for PartitionLeader {
         myself: ActorRef<LeaderMsg>,
         arguments: LeaderArguments,
     ) -> Result<Leading, ActorProcessingErr> {
+        // What is said from now on is heard; what was said before is read below, or asked for.
+        if let Some(handle) = &arguments.handle {
+            handle.leads_to(myself.clone());
+        }
         let incarnation = arguments.leases.fetch_add(1, Ordering::AcqRel);
         let lease = Lease {
             leader_epoch: arguments.leader_epoch,
@@ -116,12 +125,12 @@ impl Actor for PartitionLeader {
         let mut writer = log.take_lease(lease)?;
         writer.begin_epoch()?;
         let offsets = log.view();
-        arguments.view.begin_at(offsets.log_end());
+        let is_restart = arguments.view.begin_at(offsets.log_end()) > 0;
         if offsets.log_end() < arguments.view.high_watermark() {
             // What readers have seen is gone: only a new epoch may tell them so.
             return Err("the log ends below its published high watermark".into());
         }
-        let replicas = Replicas::new(
+        let mut replicas = Replicas::new(
             arguments.node_id,
             arguments.replicas.clone(),
             arguments.isr.clone(),
@@ -129,6 +138,12 @@ impl Actor for PartitionLeader {
             offsets.log_end(),
             arguments.clock.monotonic(),
         );
+        if is_restart {
+            // What its predecessor asked for may still happen.
+            replicas.doubt();
+            // Those who follow say again where they are.
+            arguments.view.publish_log_end();
+        }
         let begins = Beginning {
             log_end: offsets.log_end(),
             flushed: offsets.recovery_point(),
@@ -144,7 +159,9 @@ impl Actor for PartitionLeader {
             flush_arranged: false,
             deletions: Vec::new(),
             look_arranged: false,
+            is_full: false,
         };
+        leading.take_over_metadata();
         leading.publish();
         leading.sync(&myself);
         leading.look_at_isr(&myself);
@@ -267,9 +284,10 @@ impl Leading {
                 for Unwritten { reply, .. } in unwritten {
                     let _ = reply.send(Err(refusal.clone()));
                 }
-                return self.survivable(error);
+                return self.survivable(myself, error);
             }
         };
+        self.is_full = false;
         let now = self.arguments.clock.monotonic();
         self.decide.written(written.log_end, now);
         self.arguments.view.publish_log_end();
@@ -298,8 +316,13 @@ impl Leading {
         Ok(())
     }
 
-    /// A full disk refuses this write only; everything else ends the actor, whose supervisor decides.
-    fn survivable(&mut self, error: LogError) -> Result<(), LogError> {
+    /// A full disk refuses this write only, and somebody else had better lead; everything else ends
+    /// the actor, whose supervisor decides.
+    fn survivable(
+        &mut self,
+        myself: &ActorRef<LeaderMsg>,
+        error: LogError,
+    ) -> Result<(), LogError> {
         tracing::error!(
             topic = &*self.arguments.view.topic,
             partition = self.arguments.view.partition,
@@ -310,6 +333,17 @@ impl Leading {
             self.refuse_all(&refusal(&error));
             return Err(error);
         }
+        // The first of several batches may be there.
+        let (log_end, now) = (
+            self.arguments.log.view().log_end(),
+            self.arguments.clock.monotonic(),
+        );
+        self.decide.written(log_end, now);
+        self.arguments.view.publish_log_end();
+        self.publish();
+        self.sync(myself);
+        self.is_full = true;
+        self.look_at_isr(myself);
         Ok(())
     }
 
@@ -354,7 +388,8 @@ impl Leading {
         let (now_ms, now) = (clock.now_ms(), clock.monotonic());
         self.writer.expire_producers(now_ms)?;
         let high_watermark = self.decide.high_watermark();
-        let retained = self.writer.apply_retention(now_ms, now, high_watermark)?;
+        let retained = self.writer.apply_retention(now_ms, now, high_watermark);
+        let retained = later_if_full(retained)?;
         if retained.segments > 0 {
             tracing::info!(
                 topic = &*self.arguments.view.topic,

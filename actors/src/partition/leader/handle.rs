@@ -6,6 +6,7 @@ use odeon_kernel::Slot;
 use odeon_model::config::TopicConfig;
 use odeon_model::{ErrorCode, NodeId, Offset};
 use odeon_records::PreparedBatch;
+use ractor::ActorRef;
 use tokio::sync::oneshot;
 
 use super::message::{Acks, AppendError, Appended, LeaderMsg, LeaderStatus, Origin};
@@ -20,6 +21,11 @@ pub struct LeaderHandle {
 impl LeaderHandle {
     pub(super) fn new(slot: Slot<LeaderMsg>) -> Self {
         Self { slot }
+    }
+
+    /// An incarnation that starts has what is sent from now on in its mailbox.
+    pub(super) fn leads_to(&self, leader: ActorRef<LeaderMsg>) {
+        self.slot.publish(leader);
     }
 
     /// Queues a batch behind those queued before it. The answer comes when the acknowledgement that

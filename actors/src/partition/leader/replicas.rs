@@ -5,7 +5,7 @@
 //! ```text
 //! joins the ISR    its position has reached the high watermark and the start of this epoch
 //! leaves the ISR   it was not at the log end for replica.lag.time.max.ms; or it does not hold any more what
-//!                  readers have seen: its log was found to be damaged
+//!                  readers have seen: its log was found to be damaged; or it leads and has no room
 //! ```
 //!
 //! A replica's position is what it has on disk in durable mode, else what it has written. An
@@ -55,8 +55,21 @@ pub(super) struct Look {
     pub(super) lag_max: Duration,
     /// Monotonic time.
     pub(super) now: Duration,
-    /// The leader's own log is damaged.
-    pub(super) is_damaged: bool,
+    /// What the leader's own log is fit for.
+    pub(super) fitness: Fitness,
+    /// `min.insync.replicas`, as far as there are replicas at all.
+    pub(super) min_insync: usize,
+}
+
+/// What a log is fit for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fitness {
+    /// Everything.
+    Sound,
+    /// There is no room for more.
+    Full,
+    /// It does not hold any more what it held.
+    Damaged,
 }
 
 /// An ISR to ask the controller for.
@@ -222,9 +235,9 @@ impl Replicas {
             high_watermark,
             lag_max,
             now,
-            is_damaged,
+            ..
         } = *look;
-        let lost = self.lost(high_watermark, is_damaged);
+        let lost = self.lost(look);
         let in_sync = |id: &NodeId| {
             let is_member = self.isr.contains(id);
             let Some(follower) = self.followers.get(id) else {
@@ -252,7 +265,8 @@ impl Replicas {
             .collect();
         let is_same =
             wanted.len() == self.isr.len() && wanted.iter().all(|id| self.isr.contains(id));
-        if is_same {
+        // To ask for what there is settles what became of earlier alterations.
+        if is_same && !self.is_unknown {
             return None;
         }
         self.asked.extend(&wanted);
@@ -266,15 +280,22 @@ impl Replicas {
     }
 
     /// Members of the ISR that do not hold what readers have seen, by their own word: what they had is
-    /// damaged. The leader is one of them only if others can lead.
-    fn lost(&self, high_watermark: Offset, is_damaged: bool) -> Vec<NodeId> {
+    /// damaged. The leader is one of them only if others can lead; one without room, too, if the others
+    /// can go on without it.
+    fn lost(&self, look: &Look) -> Vec<NodeId> {
         let lacks = |id: &NodeId| {
             let follower = self.followers.get(id);
-            follower.is_some_and(|known| known.report.log_end < high_watermark)
+            follower.is_some_and(|known| known.report.log_end < look.high_watermark)
         };
         let members = self.isr.iter().copied();
         let mut lost: Vec<NodeId> = members.filter(lacks).collect();
-        if is_damaged && self.isr.len() > lost.len() + 1 {
+        let others = self.isr.len().saturating_sub(lost.len() + 1);
+        let gives_way = match look.fitness {
+            Fitness::Sound => false,
+            Fitness::Full => others >= look.min_insync.max(1),
+            Fitness::Damaged => others > 0,
+        };
+        if gives_way {
             lost.push(self.own);
         }
         lost
@@ -293,6 +314,12 @@ impl Replicas {
         if !self.is_unknown {
             self.asked.clear();
         }
+    }
+
+    /// A predecessor in this epoch may have asked for anything.
+    pub(super) fn doubt(&mut self) {
+        self.asked = self.all.clone();
+        self.is_unknown = true;
     }
 
     /// Nobody knows what became of what was asked for. It counts, and others may be asked for.

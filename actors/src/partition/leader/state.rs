@@ -9,7 +9,7 @@ use odeon_model::config::{Durability, TopicConfig};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId, Offset};
 
 use super::message::Acks;
-use super::replicas::{Look, Replicas, Report, WantedIsr};
+use super::replicas::{Fitness, Look, Replicas, Report, WantedIsr};
 
 /// A producer that waits until the high watermark passes its batch.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl<R> LeaderState<R> {
         &mut self,
         lag_max: Duration,
         now: Duration,
-        is_damaged: bool,
+        fitness: Fitness,
         may_join: impl Fn(NodeId, BrokerEpoch) -> bool,
     ) -> Option<WantedIsr> {
         let look = Look {
@@ -141,7 +141,8 @@ impl<R> LeaderState<R> {
             high_watermark: self.high_watermark,
             lag_max,
             now,
-            is_damaged,
+            fitness,
+            min_insync: self.replicas.min_insync(self.rules.min_insync_replicas),
         };
         self.replicas.wanted_isr(&look, may_join)
     }

@@ -5,7 +5,7 @@ use odeon_model::config::Durability;
 use proptest::prelude::*;
 
 use super::message::Acks;
-use super::replicas::{Replicas, Report};
+use super::replicas::{Fitness, Replicas, Report};
 use super::state::{Beginning, LeaderState, Rules};
 
 fn leader(durability: Durability, log_end: i64, flushed: i64) -> LeaderState<i64> {
@@ -213,7 +213,7 @@ fn wanted(
     now: Duration,
     may_join: impl Fn(i32, i64) -> bool,
 ) -> Option<Vec<(i32, i64)>> {
-    let wanted = state.wanted_isr(LAG, now, false, may_join)?;
+    let wanted = state.wanted_isr(LAG, now, Fitness::Sound, may_join)?;
     assert!(wanted.lost.is_empty(), "{wanted:?}");
     Some(wanted.isr)
 }
@@ -320,6 +320,41 @@ fn a_new_leader_keeps_the_watermark_it_knew_until_its_followers_are_heard() {
 }
 
 #[test]
+fn a_leader_that_begins_again_counts_all_replicas_until_earlier_alterations_are_settled() {
+    let mut replicas = replicas(&[1, 2, 3], &[1, 2]);
+    replicas.doubt();
+    let mut state: LeaderState<i64> =
+        LeaderState::new(replicas, rules(2, Durability::Fsync), begins(0, 0, 0));
+    state.written(10, NOW);
+    state.wait(9, 9);
+    state.sync_started();
+    state.synced(10);
+    state.report(2, at(10, 10), NOW);
+    assert!(answered(&mut state).is_empty(), "3 may be in sync");
+    let nobody = |_, _| false;
+    let asked = state.wanted_isr(LAG, NOW, Fitness::Sound, nobody);
+    let asked = asked.expect("it asks for what there is");
+    assert_eq!((asked.isr, asked.lost), (vec![(1, -1), (2, 7)], vec![]));
+    state.isr_settled();
+    assert_eq!(answered(&mut state), [9]);
+    assert_eq!(state.wanted_isr(LAG, NOW, Fitness::Sound, nobody), None);
+}
+
+#[test]
+fn a_leader_without_room_gives_way_to_those_who_can_go_on_without_it() {
+    let mut state = three(Durability::Fsync, &[1, 2, 3]);
+    state.report(2, at(0, 0), NOW);
+    state.report(3, at(0, 0), NOW);
+    let asked = state.wanted_isr(LAG, NOW, Fitness::Full, |_, _| true);
+    let asked = asked.expect("others are in sync");
+    assert_eq!((asked.isr, asked.lost), (vec![(2, 7), (3, 7)], vec![1]));
+    state.set_replicas(vec![1, 2, 3], vec![1, 2], 1);
+    let nobody = |_, _| false;
+    let asked = state.wanted_isr(LAG, NOW, Fitness::Full, nobody);
+    assert_eq!(asked, None, "one alone is below min.insync.replicas");
+}
+
+#[test]
 fn a_replica_that_lacks_what_readers_saw_is_lost_and_a_damaged_leader_gives_way() {
     let mut state = three(Durability::Fsync, &[1, 2, 3]);
     state.written(10, NOW);
@@ -330,14 +365,21 @@ fn a_replica_that_lacks_what_readers_saw_is_lost_and_a_damaged_leader_gives_way(
     answered(&mut state);
     assert_eq!(state.high_watermark(), 10);
     state.report(3, at(4, 4), NOW);
-    let asked = state.wanted_isr(LAG, NOW, false, |_, _| true).unwrap();
+    let asked = state
+        .wanted_isr(LAG, NOW, Fitness::Sound, |_, _| true)
+        .unwrap();
     assert_eq!((asked.isr, asked.lost), (vec![(1, -1), (2, 7)], vec![3]));
     state.set_replicas(vec![1, 2, 3], vec![1, 2], 1);
-    assert_eq!(state.wanted_isr(LAG, NOW, false, |_, _| true), None);
-    let asked = state.wanted_isr(LAG, NOW, true, |_, _| true).unwrap();
+    assert_eq!(
+        state.wanted_isr(LAG, NOW, Fitness::Sound, |_, _| true),
+        None
+    );
+    let asked = state
+        .wanted_isr(LAG, NOW, Fitness::Damaged, |_, _| true)
+        .unwrap();
     assert_eq!((asked.isr, asked.lost), (vec![(2, 7)], vec![1]));
     state.set_replicas(vec![1, 2, 3], vec![1], 2);
     let nobody = |_, _| false;
-    let asked = state.wanted_isr(LAG, NOW, true, nobody);
+    let asked = state.wanted_isr(LAG, NOW, Fitness::Damaged, nobody);
     assert_eq!(asked, None, "nobody else can lead");
 }

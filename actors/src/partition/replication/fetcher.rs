@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use odeon_kernel::Slot;
 use odeon_kernel::supervisor::{Backoff, ChildSpec, Restart};
-use odeon_kernel::{SharedClock, Slot};
 use odeon_model::{LeaderEpoch, NodeId};
 use ractor::ActorRef;
 
@@ -33,14 +33,16 @@ pub fn child_name(source: NodeId) -> String {
 }
 
 /// The child that fetches from a node, and the handle to it.
-pub fn child(arguments: FetcherArguments) -> (ChildSpec, FetcherHandle) {
+pub fn child(mut arguments: FetcherArguments) -> (ChildSpec, FetcherHandle) {
     let slot = Slot::new(arguments.clock.clone());
+    let handle = FetcherHandle { slot: slot.clone() };
+    arguments.handle = Some(handle.clone());
     let name = child_name(arguments.source);
     let spec = ChildSpec::actor(name, Restart::Permanent, &slot, move || {
         (ReplicaFetcher, arguments.clone())
     });
     let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
-    (spec.backoff(backoff), FetcherHandle { slot })
+    (spec.backoff(backoff), handle)
 }
 
 /// The fetchers of a node, by the node they fetch from.
@@ -73,11 +75,9 @@ pub struct FetcherHandle {
 }
 
 impl FetcherHandle {
-    /// A handle to one incarnation.
-    fn of(fetcher: ActorRef<FetcherMsg>, clock: &SharedClock) -> Self {
-        let slot = Slot::new(clock.clone());
-        slot.publish(fetcher);
-        Self { slot }
+    /// An incarnation that starts has what is sent from now on in its mailbox.
+    fn leads_to(&self, fetcher: ActorRef<FetcherMsg>) {
+        self.slot.publish(fetcher);
     }
 
     /// Fetches for a follower from now on, from where it is.

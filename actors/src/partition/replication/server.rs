@@ -57,6 +57,8 @@ struct Entry {
     sequence: u64,
     view: Option<Arc<PartitionView>>,
     subscription: Arc<Subscription>,
+    /// What its leader was told, and which of the leaders of this epoch that was.
+    told: Option<(u64, Report)>,
 }
 
 impl Drop for Entry {
@@ -236,6 +238,7 @@ impl ReplicaServer {
 
     /// A partition's part of the answer; `None` if there is nothing to tell, or no room for it.
     async fn part(&self, session: &Session, key: Key, left: usize, first: bool) -> Option<Part> {
+        session.tell_again(key, &self.inner.routing);
         let (view, follower, next, leader) = session.look(key)?;
         let view = view.as_deref();
         let mut part = Part {
@@ -244,6 +247,8 @@ impl ReplicaServer {
             outcome: Outcome::Records,
             high_watermark: leader.high_watermark,
             log_start: leader.log_start,
+            number: follower.sent.wrapping_add(1),
+            after: (follower.at.log_end, follower.at.has_bytes),
             records: Bytes::new(),
             is_piece: false,
         };
@@ -335,14 +340,14 @@ impl Session {
                 sequence: 0,
                 view,
                 subscription,
+                told: None,
             };
             entries.insert(key, entry);
         }
         let Some(entry) = entries.get_mut(&key) else {
             return;
         };
-        entry.follower.at = at;
-        entry.follower.is_busy = false;
+        entry.follower.moves(at);
         entry.subscription.ring();
         if let Some(route) = route {
             let report = Report {
@@ -351,7 +356,24 @@ impl Session {
                 log_end: at.log_end,
                 flushed: at.flushed,
             };
+            entry.told = Some((route.view.beginnings(), report));
             route.leader.report(self.node, report);
+        }
+    }
+
+    /// Tells a leader that has begun again where the follower is.
+    fn tell_again(&self, key: Key, routing: &RoutingTable) {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(&key) else {
+            return;
+        };
+        if let (Some(view), Some((leader, report))) = (&entry.view, &mut entry.told)
+            && *leader != view.beginnings()
+            && let Some(route) = routing.get(key.0, key.1)
+            && route.view.leader_epoch == view.leader_epoch
+        {
+            *leader = view.beginnings();
+            route.leader.report(self.node, *report);
         }
     }
 
@@ -392,6 +414,7 @@ impl Session {
         let Some(entry) = entries.get_mut(&part.key) else {
             return;
         };
+        entry.follower.sent = part.number;
         match part.outcome {
             Outcome::Records => {
                 entry.follower.told = (part.high_watermark, part.log_start);

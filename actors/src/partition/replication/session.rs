@@ -6,10 +6,15 @@ use odeon_model::{LeaderEpoch, Offset};
 
 use super::wire::{Outcome, Position};
 
+/// More parts than a follower leaves unanswered.
+const MANY: u32 = 1 << 16;
+
 /// A follower within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Follower {
     pub(super) at: Position,
+    /// The number of the last part it was sent.
+    pub(super) sent: u32,
     /// It was sent something and has not said what came of it.
     pub(super) is_busy: bool,
     /// What it was last told: high watermark and log start.
@@ -42,8 +47,20 @@ impl Follower {
     pub(super) fn new(at: Position) -> Self {
         Self {
             at,
+            sent: at.heard,
             is_busy: false,
             told: (-1, -1),
+        }
+    }
+
+    /// It says where it is. What it says before it has taken in what it was sent, because a sync is
+    /// done, does not mean that it is to be sent that once more.
+    pub(super) fn moves(&mut self, at: Position) {
+        self.at = at;
+        // Numbers of another life are far away.
+        let behind = self.sent.wrapping_sub(at.heard);
+        if behind == 0 || behind > MANY {
+            (self.sent, self.is_busy) = (at.heard, false);
         }
     }
 

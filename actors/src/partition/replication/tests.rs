@@ -11,6 +11,7 @@ fn at(log_end: i64, last_epoch: i32) -> Position {
         flushed: log_end,
         last_epoch,
         has_bytes: 0,
+        heard: 7,
         refuses: false,
     }
 }
@@ -78,6 +79,31 @@ fn a_follower_is_sent_nothing_while_it_works_and_told_offsets_once() {
 }
 
 #[test]
+fn a_follower_that_speaks_before_it_has_heard_is_not_sent_the_same_again() {
+    let mut follower = Follower::new(at(12, 5));
+    (follower.sent, follower.is_busy) = (8, true);
+    follower.moves(Position {
+        flushed: 11,
+        ..at(12, 5)
+    });
+    assert_eq!(follower.next(&leader(Some((5, 20)))), Next::Nothing);
+    let heard = Position {
+        heard: 8,
+        ..at(14, 5)
+    };
+    follower.moves(heard);
+    assert_eq!(follower.next(&leader(Some((5, 20)))), Next::Send);
+    // One that begins again has heard nothing of this.
+    (follower.sent, follower.is_busy) = (9, true);
+    follower.moves(Position {
+        heard: 0x9e37_79b9,
+        ..at(14, 5)
+    });
+    assert_eq!(follower.next(&leader(Some((5, 20)))), Next::Send);
+    assert_eq!(follower.sent, 0x9e37_79b9);
+}
+
+#[test]
 fn an_answer_survives_its_bytes_and_short_ones_are_refused() {
     let part = |partition, records: &'static str| Part {
         key: (Uuid([7; 16]), partition),
@@ -85,6 +111,8 @@ fn an_answer_survives_its_bytes_and_short_ones_are_refused() {
         outcome: Outcome::Diverging(3, 4),
         high_watermark: 1,
         log_start: 2,
+        number: 3,
+        after: (4, 5),
         records: records.into(),
         is_piece: partition == 1,
     };

@@ -39,6 +39,8 @@ pub(crate) struct Position {
     pub last_epoch: LeaderEpoch,
     /// Bytes that it has of the batch at `log_end`, which came in pieces.
     pub has_bytes: u32,
+    /// The number of the last part it took in. One that begins takes a number of its own.
+    pub heard: u32,
     /// What it was last sent does not fit its checksum: the leader's log may be damaged there.
     #[serde(default)]
     pub refuses: bool,
@@ -108,6 +110,8 @@ pub(super) struct Head {
     pub(super) outcome: Outcome,
     pub(super) high_watermark: Offset,
     pub(super) log_start: Offset,
+    pub(super) number: u32,
+    pub(super) after: (Offset, u32),
     /// Bytes of it behind the head.
     pub(super) bytes: u32,
     /// Whether the batch goes on in the next answer.
@@ -127,6 +131,10 @@ pub(crate) struct Part {
     pub high_watermark: Offset,
     /// The leader's log start.
     pub log_start: Offset,
+    /// What the follower has heard when it has taken this in.
+    pub number: u32,
+    /// Where the follower was that this goes on from: its log end, and its bytes of the batch there.
+    pub after: (Offset, u32),
     /// Whole batches, or a piece of one.
     pub records: Bytes,
     /// Whether `records` are a piece of one batch that is not its last.
@@ -156,6 +164,8 @@ impl Answer {
             outcome: part.outcome,
             high_watermark: part.high_watermark,
             log_start: part.log_start,
+            number: part.number,
+            after: part.after,
             bytes: u32::try_from(part.records.len()).unwrap_or(u32::MAX),
             is_piece: part.is_piece,
         });
@@ -196,6 +206,8 @@ impl Answer {
                 outcome: head.outcome,
                 high_watermark: head.high_watermark,
                 log_start: head.log_start,
+                number: head.number,
+                after: head.after,
                 records: rest.split_to(len),
                 is_piece: head.is_piece,
             });

@@ -9,7 +9,7 @@ use ractor::ActorRef;
 use super::{LeaderMsg, Leading};
 use crate::controller::PartitionAlteration;
 use crate::partition::isr::Altered;
-use crate::partition::leader::replicas::Report;
+use crate::partition::leader::replicas::{Fitness, Report};
 
 /// How long an alteration that failed waits for the next attempt.
 const RETRY: Duration = Duration::from_millis(100);
@@ -35,9 +35,13 @@ impl Leading {
         let now = arguments.clock.monotonic();
         let changer = &arguments.changer;
         let may_join = |id, epoch| changer.may_join(id, epoch);
-        let is_damaged = arguments.log.damage().is_some();
+        let fitness = match (arguments.log.damage(), self.is_full) {
+            (Some(_), _) => Fitness::Damaged,
+            (None, true) => Fitness::Full,
+            (None, false) => Fitness::Sound,
+        };
         let lag_max = arguments.lag_max;
-        if let Some(wanted) = self.decide.wanted_isr(lag_max, now, is_damaged, may_join) {
+        if let Some(wanted) = self.decide.wanted_isr(lag_max, now, fitness, may_join) {
             tracing::info!(
                 topic = &*arguments.view.topic,
                 partition = arguments.view.partition,
@@ -63,6 +67,18 @@ impl Leading {
         self.arrange_look(myself);
     }
 
+    /// Takes over what the metadata says now: what a restarted leader was started with is old.
+    pub(super) fn take_over_metadata(&mut self) {
+        let arguments = &self.arguments;
+        let (topic_id, partition) = (arguments.view.topic_id, arguments.view.partition);
+        if let Some(now) = arguments.changer.partition(topic_id, partition)
+            && now.leader_epoch == arguments.leader_epoch
+        {
+            let (all, isr) = (now.replicas.clone(), now.isr.clone());
+            self.decide.set_replicas(all, isr, now.partition_epoch);
+        }
+    }
+
     pub(super) fn altered(&mut self, myself: &ActorRef<LeaderMsg>, altered: Altered) {
         match altered {
             Ok(partition) => {
@@ -76,11 +92,15 @@ impl Leading {
             // both ISRs count.
             Err(ErrorCode::RequestTimedOut | ErrorCode::InvalidUpdateVersion) => {
                 self.decide.isr_unknown();
+                self.take_over_metadata();
+                self.publish();
                 self.look_later(myself, RETRY);
             }
             Err(code) => {
                 tracing::debug!(?code, "the ISR stays as it is");
                 self.decide.isr_refused();
+                self.take_over_metadata();
+                self.publish();
                 self.look_later(myself, RETRY);
             }
         }

@@ -47,6 +47,8 @@ pub struct FetcherArguments {
     pub routing: Arc<RoutingTable>,
     /// Where the epoch of this node's registration is found.
     pub image: Watch<MetadataImage>,
+    /// Its own handle, once there is one.
+    pub handle: Option<FetcherHandle>,
     /// Time.
     pub clock: SharedClock,
     /// Names the sessions.
@@ -102,10 +104,12 @@ impl Actor for ReplicaFetcher {
         myself: ActorRef<FetcherMsg>,
         arguments: FetcherArguments,
     ) -> Result<Fetching, ActorProcessingErr> {
-        // By a handle of its own: the one that others hold does not lead here yet.
-        let handle = FetcherHandle::of(myself, &arguments.clock);
-        for follower in arguments.routing.followers_of(arguments.source) {
-            follower.report(handle.clone());
+        // What was said before this is asked for, what is said after it is heard.
+        if let Some(handle) = &arguments.handle {
+            handle.leads_to(myself);
+            for follower in arguments.routing.followers_of(arguments.source) {
+                follower.report(handle.clone());
+            }
         }
         let session = arguments.rng.next_u64();
         Ok(Fetching {

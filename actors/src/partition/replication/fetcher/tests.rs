@@ -11,6 +11,7 @@ fn at(log_end: i64, last_epoch: i32) -> Position {
         flushed: log_end,
         last_epoch,
         has_bytes: 0,
+        heard: 0,
         refuses: false,
     }
 }
