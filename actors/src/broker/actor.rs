@@ -59,6 +59,8 @@ pub struct BrokerActor;
 /// What a broker actor is started with.
 #[derive(Debug, Clone)]
 pub struct BrokerArguments {
+    /// Where logs are read and written: a disk that blocks must not stall what decides who lives.
+    pub data: tokio::runtime::Handle,
     /// This node.
     pub node_id: NodeId,
     /// The cluster it belongs to.
@@ -140,6 +142,7 @@ impl Actor for BrokerActor {
             arguments.routing.clone(),
             arguments.clock.clone(),
             arguments.blocking,
+            arguments.data.clone(),
         );
         server.serve(&*arguments.mesh);
         let mut image = arguments.image.clone();

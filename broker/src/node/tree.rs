@@ -292,6 +292,7 @@ fn broker_arguments(
     stopping: Arc<watch::Sender<bool>>,
 ) -> BrokerArguments {
     BrokerArguments {
+        data: tokio::runtime::Handle::current(),
         node_id: parts.config.node_id,
         cluster_id: parts.cluster_id.clone(),
         incarnation_id: parts.incarnation_id,

@@ -28,6 +28,13 @@ impl Gate {
         }
     }
 
+    /// Like `pass`, but whoever waited for so long goes through.
+    fn pass_within(&self, limit: Duration) {
+        let is_shut = self.is_shut.lock().unwrap();
+        let waited = self.opened.wait_timeout_while(is_shut, limit, |shut| *shut);
+        drop(waited.unwrap());
+    }
+
     fn shut(&self, shut: bool) {
         *self.is_shut.lock().unwrap() = shut;
         self.opened.notify_all();
@@ -106,6 +113,82 @@ fn no_acknowledgement_precedes_a_followers_sync_and_its_pull_does_not_wait_for_i
             .expect("acknowledged");
         assert!(ends(&cluster, slow, "orders").1 > offset);
         cluster.shutdown().await;
+    });
+}
+
+/// Bytes that a follower pulls, in batches of a MB.
+const PULLED_MB: usize = 100;
+/// How long a slow disk takes for each sync.
+const SLOW_SYNC: Duration = Duration::from_millis(50);
+
+/// How long a follower that was away takes to pull 100 MB, when each sync of its log takes so long.
+/// Then checks that acknowledgements wait for these syncs, and how long they take at least.
+async fn pull(sync: Duration) -> (Duration, Duration) {
+    let cluster = TestCluster::start(3).await;
+    let bulk = cluster.create_topic("bulk", 1, 3).await;
+    let (leader, slow) = follower(&cluster, &bulk).await;
+    cluster.kill(slow);
+    let clock = cluster.clock();
+    // With its header a batch of a MB, and less than what brokers take by default.
+    let value = "x".repeat(1_000_000);
+    let mut client = cluster.client("leader's word");
+    for _ in 0..PULLED_MB {
+        let record = batch(clock.now_ms(), &[&value]);
+        let sent = client.produce_for_leader(leader, "bulk", 0, record).await;
+        sent.expect("the leader takes it");
+    }
+    let gate = Gate::default();
+    gate.shut(true);
+    cluster
+        .disk(slow)
+        .set_hook(Arc::new(move |op, path: &Path| {
+            if op == DiskOp::SyncData && path.to_string_lossy().contains("bulk-0") {
+                gate.pass_within(sync);
+            }
+            Ok(())
+        }));
+    cluster.restart(slow).await;
+    let (since, before) = (clock.monotonic(), ends(&cluster, slow, "bulk").0);
+    let target = ends(&cluster, leader, "bulk").0;
+    assert!(before < target / 10, "it was pulled while the node started");
+    while ends(&cluster, slow, "bulk").0 < target {
+        clock.sleep(Duration::from_millis(1)).await;
+    }
+    let took = clock.monotonic() - since;
+    cluster
+        .until("it is in sync", |image| {
+            let partition = image.partition("bulk", 0);
+            partition.is_some_and(|partition| partition.isr.contains(&slow))
+        })
+        .await;
+    let mut fastest = Duration::MAX;
+    for n in 0..20 {
+        let since = clock.monotonic();
+        let offset = bulk.produce(0, &format!("{n}")).await;
+        fastest = fastest.min(clock.monotonic() - since);
+        let flushed = ends(&cluster, slow, "bulk").1;
+        assert!(
+            flushed > offset,
+            "{offset} is acknowledged, {flushed} synced"
+        );
+    }
+    cluster.shutdown().await;
+    (took, fastest)
+}
+
+#[test]
+fn a_pull_is_not_slowed_by_slow_syncs_and_no_acknowledgement_precedes_one() {
+    threads(async {
+        let (quick, quick_ack) = pull(Duration::ZERO).await;
+        let (slow, slow_ack) = pull(SLOW_SYNC).await;
+        println!(
+            "{PULLED_MB} MB pulled in {quick:?}, and in {slow:?} with syncs of {SLOW_SYNC:?}; \
+             the fastest acknowledgement took {quick_ack:?}, and {slow_ack:?}"
+        );
+        assert!(slow_ack >= SLOW_SYNC, "{slow_ack:?}");
+        // A pull that waits for each sync takes one for each answer of 256 KiB.
+        let waits = SLOW_SYNC * u32::try_from(PULLED_MB * 4).expect("a small number");
+        assert!(slow < quick + waits / 4, "{slow:?}, and {quick:?} without");
     });
 }
 

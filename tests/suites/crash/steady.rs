@@ -36,6 +36,7 @@ const TELLING: &[&str] = &[
     "a broker's process is gone",
     "asks for another ISR",
     "registered",
+    "cannot be appended",
     "panicked",
 ];
 

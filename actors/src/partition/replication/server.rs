@@ -38,6 +38,8 @@ struct Inner {
     routing: Arc<RoutingTable>,
     clock: SharedClock,
     blocking: Blocking,
+    /// Where answers are put together: calls come on a runtime that must not wait for a disk.
+    data: tokio::runtime::Handle,
     sessions: Mutex<HashMap<NodeId, Arc<Session>>>,
 }
 
@@ -70,13 +72,19 @@ impl Drop for Entry {
 }
 
 impl ReplicaServer {
-    /// A server without sessions.
-    pub fn new(routing: Arc<RoutingTable>, clock: SharedClock, blocking: Blocking) -> Self {
+    /// A server without sessions, which reads on the runtime `data`.
+    pub fn new(
+        routing: Arc<RoutingTable>,
+        clock: SharedClock,
+        blocking: Blocking,
+        data: tokio::runtime::Handle,
+    ) -> Self {
         let sessions = Mutex::default();
         let inner = Inner {
             routing,
             clock,
             blocking,
+            data,
             sessions,
         };
         Self {
@@ -93,8 +101,13 @@ impl ReplicaServer {
                 let server = server.clone();
                 async move {
                     let fetch: Fetch = parse(&request)?;
-                    let answer = server.fetch(from, fetch).await;
-                    answer.to_bytes().map_err(|error| error.to_string())
+                    let data = server.inner.data.clone();
+                    let answering = data.spawn(async move {
+                        let answer = server.fetch(from, fetch).await;
+                        answer.to_bytes().map_err(|error| error.to_string())
+                    });
+                    let answer = answering.await;
+                    answer.unwrap_or_else(|error| Err(error.to_string()))
                 }
             }),
         );
@@ -105,9 +118,11 @@ impl ReplicaServer {
                 let server = server.clone();
                 async move {
                     let progress: Progress = parse(&request)?;
-                    match server.progress(from, progress) {
-                        true => Ok(Bytes::new()),
-                        false => Err("the session is not known".to_owned()),
+                    let data = server.inner.data.clone();
+                    let taken = data.spawn(async move { server.progress(from, progress) });
+                    match taken.await {
+                        Ok(true) => Ok(Bytes::new()),
+                        _ => Err("the session is not known".to_owned()),
                     }
                 }
             }),
@@ -293,9 +308,12 @@ impl ReplicaServer {
             read = Some(self.inner.blocking.run(cold).await?);
         }
         let records = read.unwrap_or_default().records;
+        if records.is_empty() {
+            return Ok(None);
+        }
         let has = follower.at.has_bytes as usize;
         if records.len() <= REPLY_BYTES && has == 0 {
-            return Ok((!records.is_empty()).then_some((records, false)));
+            return Ok(Some((records, false)));
         }
         let rest = records.slice(has.min(records.len())..);
         let is_piece = rest.len() > REPLY_BYTES;
