@@ -11,7 +11,7 @@ use bytes::Bytes;
 use odeon_kernel::{Blocking, SharedClock, Waiter, spawn};
 use odeon_log::LogError;
 use odeon_mesh::{Mesh, decode, handler};
-use odeon_model::NodeId;
+use odeon_model::{LeaderEpoch, NodeId};
 
 use super::Key;
 use super::session::{Follower, Leader, Next};
@@ -367,7 +367,9 @@ impl Session {
         };
         entry.follower.moves(at);
         entry.subscription.ring();
-        if let Some(route) = route {
+        if let Some(route) = route
+            && entry.follower.agrees(&leader(&route.view, at.last_epoch))
+        {
             let report = Report {
                 broker_epoch,
                 log_start: at.log_start,
@@ -409,13 +411,7 @@ impl Session {
                 high_watermark: -1,
                 end_of_last_epoch: None,
             },
-            |view| Leader {
-                leader_epoch: view.leader_epoch,
-                log_start: view.log_start_offset(),
-                log_end: view.log_end_offset(),
-                high_watermark: view.high_watermark(),
-                end_of_last_epoch: view.reader.end_offset_for_epoch(follower.at.last_epoch),
-            },
+            |view| leader(view, follower.at.last_epoch),
         );
         Some((view.cloned(), follower, follower.next(&leader), leader))
     }
@@ -444,6 +440,17 @@ impl Session {
                 entries.remove(&part.key);
             }
         }
+    }
+}
+
+/// A leader's log as it is now, for a follower whose last record is of an epoch.
+fn leader(view: &PartitionView, last_epoch: LeaderEpoch) -> Leader {
+    Leader {
+        leader_epoch: view.leader_epoch,
+        log_start: view.log_start_offset(),
+        log_end: view.log_end_offset(),
+        high_watermark: view.high_watermark(),
+        end_of_last_epoch: view.reader.end_offset_for_epoch(last_epoch),
     }
 }
 

@@ -64,6 +64,27 @@ impl Follower {
         }
     }
 
+    /// Whether all that it holds is the leader's too. If not, where it is says nothing: it will be cut.
+    pub(super) fn agrees(&self, leader: &Leader) -> bool {
+        self.at.leader_epoch == leader.leader_epoch
+            && self.at.log_end <= leader.log_end
+            && self.divergence(leader).is_none()
+    }
+
+    fn divergence(&self, leader: &Leader) -> Option<Outcome> {
+        if self.at.last_epoch < 0 {
+            return None;
+        }
+        match leader.end_of_last_epoch {
+            // The leader knows nothing of that epoch: it has less, and begins where it ends.
+            None => Some(Outcome::Diverging(-1, leader.log_end)),
+            Some((epoch, end)) if epoch < self.at.last_epoch || end < self.at.log_end => {
+                Some(Outcome::Diverging(epoch, end))
+            }
+            Some(_) => None,
+        }
+    }
+
     /// What to tell it now.
     pub(super) fn next(&self, leader: &Leader) -> Next {
         if self.at.leader_epoch != leader.leader_epoch {
@@ -72,15 +93,8 @@ impl Follower {
         if self.is_busy {
             return Next::Nothing;
         }
-        if self.at.last_epoch >= 0 {
-            match leader.end_of_last_epoch {
-                // The leader knows nothing of that epoch: it has less, and begins where it ends.
-                None => return Next::Tell(Outcome::Diverging(-1, leader.log_end)),
-                Some((epoch, end)) if epoch < self.at.last_epoch || end < self.at.log_end => {
-                    return Next::Tell(Outcome::Diverging(epoch, end));
-                }
-                Some(_) => {}
-            }
+        if let Some(diverging) = self.divergence(leader) {
+            return Next::Tell(diverging);
         }
         if self.at.log_end < leader.log_start || self.at.log_end > leader.log_end {
             return Next::Tell(Outcome::OutOfRange(leader.log_end));

@@ -79,6 +79,22 @@ fn a_follower_is_sent_nothing_while_it_works_and_told_offsets_once() {
 }
 
 #[test]
+fn a_follower_with_another_history_counts_for_nothing_until_it_is_cut() {
+    // It has more of epoch 4 than the leader, who begins epoch 5 at 12.
+    assert!(!Follower::new(at(16, 4)).agrees(&leader(Some((4, 12)))));
+    assert!(Follower::new(at(12, 4)).agrees(&leader(Some((4, 12)))));
+    assert!(Follower::new(at(20, 5)).agrees(&leader(Some((5, 20)))));
+    assert!(Follower::new(at(0, -1)).agrees(&leader(None)));
+    assert!(!Follower::new(at(21, -1)).agrees(&leader(None)));
+    assert!(!Follower::new(at(14, 4)).agrees(&leader(None)));
+    let old = Position {
+        leader_epoch: 4,
+        ..at(12, 4)
+    };
+    assert!(!Follower::new(old).agrees(&leader(Some((4, 12)))));
+}
+
+#[test]
 fn a_follower_that_speaks_before_it_has_heard_is_not_sent_the_same_again() {
     let mut follower = Follower::new(at(12, 5));
     (follower.sent, follower.is_busy) = (8, true);
