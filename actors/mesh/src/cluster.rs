@@ -28,12 +28,12 @@ use odeon_kernel::clock::timeout;
 use odeon_kernel::supervisor::{
     Backoff, ChildSpec, Restart, RootExit, Supervisor, SupervisorHandle, SupervisorOptions,
 };
-use odeon_kernel::task::catch_panic;
 use odeon_kernel::{Rng, SharedClock, Slot, watch};
 use odeon_model::NodeId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::services::Services;
 use crate::{CallFuture, Handler, Incarnation, LinkEvent, LinkEvents, Mesh, MeshError};
 
 mod accept;
@@ -74,7 +74,7 @@ pub(crate) struct Inner {
     clock: SharedClock,
     rng: Rng,
     cluster: Mutex<String>,
-    services: Mutex<HashMap<&'static str, Handler>>,
+    services: Services,
     /// The links that are up.
     links: Mutex<BTreeMap<NodeId, Arc<Link>>>,
     /// All links that may carry messages.
@@ -113,7 +113,7 @@ impl ClusterMesh {
         let inner = Arc::new(Inner {
             rng: Rng::from_entropy(),
             cluster: Mutex::default(),
-            services: Mutex::default(),
+            services: Services::default(),
             links: Mutex::default(),
             numbers: Mutex::default(),
             peers: Mutex::default(),
@@ -248,11 +248,11 @@ impl Mesh for ClusterMesh {
     }
 
     fn register(&self, service: &'static str, handler: Handler) {
-        lock(&self.inner.services).insert(service, handler);
+        self.inner.services.register(service, handler);
     }
 
     fn unregister(&self, service: &'static str) {
-        lock(&self.inner.services).remove(service);
+        self.inner.services.unregister(service);
     }
 
     fn links(&self) -> LinkEvents {
@@ -344,11 +344,7 @@ impl Inner {
         service: &str,
         request: Bytes,
     ) -> Result<Bytes, MeshError> {
-        let handler = lock(&self.services).get(service).cloned();
-        let handler = handler.ok_or_else(|| MeshError::UnknownService(service.to_owned()))?;
-        let reply = catch_panic(async move { handler(from, request).await }).await;
-        let reply = reply.map_err(MeshError::Failed)?;
-        let reply = reply.map_err(MeshError::Refused)?;
+        let reply = self.services.run(from, service, request).await?;
         self.check_size(&reply)?;
         Ok(reply)
     }

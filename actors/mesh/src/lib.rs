@@ -33,6 +33,7 @@ pub mod cluster;
 mod codec;
 pub mod contract;
 mod local;
+mod services;
 
 pub use cluster::{ClusterError, ClusterMesh, ClusterOptions, LinkStatus, PREAMBLE, Secret};
 pub use codec::{CodecError, MAX_NESTING, call, decode, encode, payload, serve};

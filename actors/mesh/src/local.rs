@@ -14,7 +14,8 @@ use odeon_kernel::{ByteBudget, Rng, SharedClock, watch};
 use odeon_model::NodeId;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::{Handler, Incarnation, LinkEvent, MAX_MESSAGE_BYTES};
+use crate::services::Services;
+use crate::{Incarnation, LinkEvent, MAX_MESSAGE_BYTES};
 
 mod links;
 mod node;
@@ -94,7 +95,7 @@ struct State {
 struct Node {
     id: NodeId,
     incarnation: Incarnation,
-    services: Mutex<HashMap<&'static str, Handler>>,
+    services: Services,
     /// Turns true when this life is over.
     down: watch::Sender<bool>,
     /// Who wants to hear of links.
@@ -152,7 +153,7 @@ impl LocalNetwork {
         let node = Arc::new(Node {
             id,
             incarnation,
-            services: Mutex::default(),
+            services: Services::default(),
             down: watch::Sender::new(false),
             listeners: Mutex::default(),
         });
@@ -280,10 +281,7 @@ impl Inner {
 impl Node {
     fn end(&self) {
         self.down.send_replace(true);
-        self.services
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.services.clear();
     }
 
     fn is_down(&self) -> bool {

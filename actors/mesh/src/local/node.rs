@@ -1,12 +1,11 @@
 //! One node of a local network: how a call travels.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::clock::timeout;
-use odeon_kernel::task::catch_panic;
 use odeon_model::NodeId;
 use tokio::sync::oneshot;
 
@@ -71,22 +70,12 @@ impl Mesh for LocalMesh {
 
     fn register(&self, service: &'static str, handler: Handler) {
         if !self.node.is_down() {
-            let mut services = self
-                .node
-                .services
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            services.insert(service, handler);
+            self.node.services.register(service, handler);
         }
     }
 
     fn unregister(&self, service: &'static str) {
-        let mut services = self
-            .node
-            .services
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        services.remove(service);
+        self.node.services.unregister(service);
     }
 
     fn links(&self) -> LinkEvents {
@@ -177,18 +166,8 @@ impl Call {
     }
 
     async fn handle(&self, callee: &Node, request: Bytes) -> Answer {
-        let handler = {
-            let services = callee
-                .services
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            services.get(self.service).cloned()
-        };
-        let handler = handler.ok_or_else(|| MeshError::UnknownService(self.service.to_owned()))?;
         let from = self.from.id;
-        let reply = catch_panic(async move { handler(from, request).await }).await;
-        let reply = reply.map_err(MeshError::Failed)?;
-        let reply = reply.map_err(MeshError::Refused)?;
+        let reply = callee.services.run(from, self.service, request).await?;
         self.network.check_size(&reply)?;
         Ok(reply)
     }

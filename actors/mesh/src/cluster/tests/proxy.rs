@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::control::{Event, Order, Payload, Report, event, receive, send};
 use super::process;
 use crate::cluster::link::lock;
+use crate::services::Services;
 use crate::{CallFuture, Handler, Incarnation, LinkEvent, LinkEvents, Mesh, MeshError};
 
 pub(super) const SECRET: &str = "a-secret-of-the-test";
@@ -33,7 +34,7 @@ pub(super) struct Proxy {
 
 pub(super) struct Shared {
     orders: mpsc::UnboundedSender<Order>,
-    services: Mutex<HashMap<&'static str, Handler>>,
+    services: Services,
     calls: Mutex<HashMap<u64, oneshot::Sender<Result<Bytes, MeshError>>>>,
     next_call: AtomicU64,
     /// Which lives of others it has links to.
@@ -75,7 +76,7 @@ impl Proxy {
         let (give, mut given) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             orders: give,
-            services: Mutex::default(),
+            services: Services::default(),
             calls: Mutex::default(),
             next_call: AtomicU64::new(0),
             links: watch::Sender::new(Default::default()),
@@ -199,7 +200,7 @@ impl Shared {
                 from,
                 body,
             } => {
-                let handler = lock(&self.services).get(&*service).cloned().unwrap();
+                let handler = self.services.get(&service).unwrap();
                 let here = Arc::clone(self);
                 odeon_kernel::spawn(async move {
                     let answer = catch_panic(async move { handler(from, body.0).await }).await;
@@ -268,7 +269,7 @@ impl Mesh for Proxy {
     }
 
     fn register(&self, service: &'static str, handler: Handler) {
-        lock(&self.shared.services).insert(service, handler);
+        self.shared.services.register(service, handler);
         self.shared.order(Order::Register(service.to_owned()));
     }
 
