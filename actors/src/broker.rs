@@ -11,6 +11,7 @@
 //! deletion, failover and reassignment are this one comparison ([`reconcile`]).
 
 mod actor;
+mod directories;
 mod logs;
 pub mod reconcile;
 mod session;

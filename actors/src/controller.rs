@@ -26,9 +26,9 @@ pub use handle::ControllerHandle;
 pub use link::{ControllerLink, serve};
 pub use machine::ImageStateMachine;
 pub use message::{
-    AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
-    ConfigAlteration, ConfigOperation, ConfigResult, Election, ElectionResult, FeatureUpdate,
-    FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,
+    AlterConfigs, AlterPartition, AlteredPartition, AssignDirectories, BrokerHeartbeat,
+    BrokerRegistration, ConfigAlteration, ConfigOperation, ConfigResult, Election, ElectionResult,
+    FeatureUpdate, FeatureUpdateResult, HeartbeatReply, InternalTopic, NewPartitions, NewTopic,
     PartitionAlteration, ProducerIdBlock, Reassignment, Refusal, TopicCreation, TopicOrigin,
     TopicRef, TopicResult, UpdateType,
 };

@@ -13,6 +13,7 @@ pub mod isr;
 pub mod leader;
 pub mod replication;
 pub mod routing;
+mod syncing;
 pub mod view;
 
 pub use isr::IsrChanger;

@@ -83,8 +83,10 @@ pub fn cluster_properties(nodes: &[HostPort], node: usize, data: &str) -> Option
 
 /// Whether a host stands for all interfaces.
 pub(crate) fn is_every_interface(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>()
-        .is_ok_and(|address| address.is_unspecified())
+    host.is_empty()
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_unspecified())
 }
 
 #[cfg(test)]

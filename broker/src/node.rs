@@ -39,6 +39,7 @@ use odeon_quorum::StartError;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 mod adopt;
+mod find;
 mod mesh;
 mod open;
 mod stop;
@@ -212,7 +213,11 @@ impl Node {
             system,
         } = seams;
         let started = clock.monotonic();
-        let config = Arc::new(options.config);
+        let mut config = options.config;
+        if find::must_ask(&config) {
+            config.quorum.voters = find::voters(&config, &clock).await;
+        }
+        let config = Arc::new(config);
         let system = SystemRuntime::start(system)?;
         // The process's life in the cluster and in the mesh are one.
         let incarnation_id = Uuid::from_random(rng.bytes16());
@@ -315,7 +320,15 @@ impl Node {
     async fn until_ready(&self, clock: &SharedClock) -> Result<(), NodeError> {
         let (mut status, mut image) = (self.status.clone(), self.handle.image.clone());
         let own = self.handle.node_id;
+        let is_broker = self.handle.config.roles.broker;
         let ready = async {
+            if !is_broker {
+                // A controller serves as soon as it has heard from the leader, or leads.
+                return image
+                    .wait_for(|image| image.position().index > 0)
+                    .await
+                    .map(drop);
+            }
             let epoch = status
                 .wait_for(|status| status.unfenced)
                 .await?

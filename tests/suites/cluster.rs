@@ -8,8 +8,10 @@ use odeon_tests::{ClusterClient, TestCluster};
 
 mod damage;
 mod disks;
+mod failing;
 mod killed;
 mod members;
+mod moves;
 
 /// Runs a test on several threads, as nodes have them.
 fn threads(test: impl Future<Output = ()> + Send + 'static) {

@@ -1,5 +1,7 @@
 //! A cluster of processes, as its users start it: elections, deaths, returns.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -157,6 +159,126 @@ fn the_three_commands_of_the_readme_start_a_cluster() {
     });
     nodes.remove(0);
     runtime.block_on(async { produce(&at(&bootstrap).await, "readme", 0, "two").await });
+}
+
+/// Starts a node from a file with these lines, in a directory of its own.
+fn from_file(home: &Path, id: i32, lines: &str) -> Killed {
+    let directory = home.join(id.to_string());
+    std::fs::create_dir_all(&directory).expect("a temporary directory");
+    let file = directory.join("server.properties");
+    let text = format!(
+        "node.id={id}\nlog.dirs={}\n{lines}",
+        directory.join("data").display()
+    );
+    std::fs::write(&file, text).expect("a temporary directory");
+    let mut process = std::process::Command::new(binary());
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(directory.join("log"))
+        .expect("a log");
+    process
+        .args(["start", "--console", "off", "--config"])
+        .arg(file);
+    process.stdout(std::process::Stdio::null()).stderr(log);
+    Killed(process.spawn().expect("the binary starts"))
+}
+
+/// What a command of the binary says as JSON, or why it fails.
+fn says(bootstrap: &str, command: &[&str]) -> Result<serde_json::Value, String> {
+    let mut process = std::process::Command::new(binary());
+    process.args(command).args(["--json", "-b", bootstrap]);
+    let output = process.output().expect("the binary starts");
+    match output.status.success() {
+        true => Ok(serde_json::from_slice(&output.stdout).expect("JSON")),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+#[test]
+fn controllers_and_brokers_apart_are_a_cluster() {
+    let home = tempfile::TempDir::with_prefix("odeon-apart-").expect("a temporary directory");
+    let ports = odeon_tests::process::free_port_pairs::<5>();
+    let address = |id: i32| format!("127.0.0.1:{}", ports[id as usize - 1]);
+    let voters: Vec<_> = (1..=3).map(|id| format!("{id}@{}", address(id))).collect();
+    let servers: Vec<_> = (1..=3).map(address).collect();
+    let start = |id: i32| {
+        let (at, voters, servers) = (address(id), voters.join(","), servers.join(","));
+        let lines = match id {
+            1..=3 => format!(
+                "process.roles=controller\ncontroller.quorum.voters={voters}\n\
+                 controller.listener.names=CONTROLLER\nlisteners=CONTROLLER://{at}\n"
+            ),
+            _ => format!(
+                "process.roles=broker\ncontroller.quorum.bootstrap.servers={servers}\n\
+                 controller.listener.names=CONTROLLER\nlisteners=PLAINTEXT://{at}\n\
+                 offsets.topic.replication.factor=2\n"
+            ),
+        };
+        from_file(home.path(), id, &lines)
+    };
+    let mut nodes: BTreeMap<i32, Killed> = (1..=5).map(|id| (id, start(id))).collect();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let brokers = format!("{},{}", address(4), address(5));
+    runtime.block_on(async {
+        let client = at(&brokers).await;
+        create(&client, "apart", 2).await;
+        produce(&client, "apart", 0, "one").await;
+    });
+    let status = loop {
+        // On a busy machine the controllers may just be electing.
+        match says(&brokers, &["cluster", "status"]) {
+            Ok(status) => break status,
+            Err(said) if said.contains("NOT_LEADER_OR_FOLLOWER") => {}
+            Err(said) => panic!("{said}"),
+        }
+    };
+    assert_eq!(status["quorum"]["voters"], serde_json::json!([1, 2, 3]));
+    let roles = |id: usize| status["nodes"][id - 1]["roles"].clone();
+    assert_eq!(roles(5), serde_json::json!(["broker"]), "{status}");
+    let leader = status["quorum"]["leader"].as_i64().expect("a leader") as usize;
+    assert_eq!(roles(leader), serde_json::json!(["active controller"]));
+    // Without the active controller, and with a broker that comes back.
+    nodes.remove(&(leader as i32));
+    runtime.block_on(async { create(&at(&brokers).await, "without", 2).await });
+    nodes.remove(&4);
+    runtime.block_on(async { produce(&at(&brokers).await, "apart", 0, "two").await });
+    nodes.insert(4, start(4));
+    runtime.block_on(async {
+        let client = at(&address(4)).await;
+        create(&client, "back", 2).await;
+        produce(&client, "back", 0, "three").await;
+    });
+}
+
+#[test]
+fn a_controller_and_a_broker_start_from_files_as_kafka_ships_them() {
+    let home = tempfile::TempDir::with_prefix("odeon-shipped-").expect("a temporary directory");
+    let [controller, broker] = odeon_tests::process::free_port_pairs::<2>();
+    let voter = format!(
+        "process.roles=controller\ncontroller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+         listeners=CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=CONTROLLER://127.0.0.1:{controller}\n\
+         controller.listener.names=CONTROLLER\n"
+    );
+    let lines = format!(
+        "process.roles=broker\ncontroller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{broker}\ninter.broker.listener.name=PLAINTEXT\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
+         controller.listener.names=CONTROLLER\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+         offsets.topic.replication.factor=1\n"
+    );
+    let _nodes = [
+        from_file(home.path(), 1, &voter),
+        from_file(home.path(), 2, &lines),
+    ];
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let client = at(&format!("127.0.0.1:{broker}")).await;
+        create(&client, "shipped", 1).await;
+        produce(&client, "shipped", 0, "one").await;
+    });
 }
 
 /// A process that ends with the test.

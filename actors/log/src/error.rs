@@ -185,6 +185,12 @@ pub enum LogError {
     /// All log directories are offline.
     #[error("no log directory is online")]
     NoDirectory,
+    /// Not one of `log.dirs`.
+    #[error("log directory {} is not among the configured ones", dir.display())]
+    NoSuchDirectory {
+        /// What was named.
+        dir: PathBuf,
+    },
     /// A name that no folder can have.
     #[error("{partition} cannot be a folder's name")]
     BadName {

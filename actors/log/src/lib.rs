@@ -47,7 +47,7 @@ pub use dump::{Dumped, dump};
 pub use epoch_cache::{EpochCache, EpochEntry};
 pub use error::{LogError, Result, later_if_full};
 pub use log::{Lease, Log, LogView};
-pub use manager::{Adopted, Adoption, LoadSummary, LogManager, ManagerConfig};
+pub use manager::{Adopted, Adoption, LoadSummary, LogManager, ManagerConfig, Move, MoveStep};
 pub use manager::{claim as claim_directory, join as join_directory};
 pub use meta::MetaProperties;
 pub use producer_state::{BatchMeta, ProducerEntry, ProducerStates};

@@ -20,7 +20,7 @@ use crate::producer_snapshot;
 use crate::reader::LogReader;
 use crate::recovery::Recovered;
 use crate::segment::Place;
-use crate::shared::{Core, Shared, Unsynced};
+use crate::shared::{Core, Home, Shared, Unsynced};
 use crate::writer::LogWriter;
 
 /// The right to write: a newer one fences all older ones.
@@ -134,8 +134,7 @@ impl Log {
         let shared = Shared {
             partition,
             topic_id: RwLock::new(topic_id),
-            place,
-            dir,
+            home: RwLock::new(Home { place, dir }),
             view,
             config: RwLock::new(Arc::new(config)),
             segments: RwLock::new(Arc::new(recovered.segments)),
@@ -168,12 +167,12 @@ impl Log {
 
     /// The partition's folder.
     pub fn folder(&self) -> PathBuf {
-        self.shared.place.folder.path()
+        self.shared.place().folder.path()
     }
 
     /// The log directory that holds the folder.
-    pub fn directory(&self) -> &Arc<DirState> {
-        &self.shared.dir
+    pub fn directory(&self) -> Arc<DirState> {
+        self.shared.dir()
     }
 
     /// The published offsets.
@@ -214,7 +213,7 @@ impl Log {
         self.shared.check_usable()?;
         if self.shared.core.is_poisoned() {
             self.shared
-                .dir
+                .dir()
                 .fail(&format!("a writer of {} panicked", self.shared.partition));
             self.shared.check_usable()?;
         }
@@ -246,7 +245,7 @@ impl Log {
         if self.shared.closed.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.shared.dir.check()?;
+        self.shared.dir().check()?;
         self.shared.unstage(&mut core);
         let closed = self.close_files(&mut core);
         self.shared.closed.store(true, Ordering::Release);
@@ -266,7 +265,7 @@ impl Log {
             let bytes = producer_snapshot::encode(&core.producers);
             unsynced
                 .snapshots
-                .push(shared.place.save_snapshot(end, &bytes)?);
+                .push(shared.place().save_snapshot(end, &bytes)?);
             unsynced.folder = true;
         }
         if let Some(active) = segments.last().filter(|_| core.touched) {

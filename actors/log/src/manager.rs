@@ -5,11 +5,12 @@
 //! [`LogManager::checkpoint`] and [`LogManager::run_deletions`] now and then, and
 //! [`LogManager::shutdown`] once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use odeon_kernel::Signal;
 use odeon_kernel::clock::SharedClock;
 use odeon_kernel::disk::{DiskFile, GatheringDisk, SharedDisk};
 use odeon_kernel::rng::Rng;
@@ -29,13 +30,18 @@ use crate::segment::Place;
 mod adopting;
 mod closing;
 mod dir;
+mod homes;
 mod loading;
+mod moving;
 mod retiring;
 
 pub use adopting::{Adopted, Adoption};
 use dir::{Dir, open_dir};
 pub use dir::{claim, join};
+use homes::Homes;
 pub use loading::LoadSummary;
+use moving::Future;
+pub use moving::{Move, MoveStep};
 
 /// What a [`LogManager`] needs to know.
 #[derive(Debug, Clone)]
@@ -91,6 +97,13 @@ pub struct LogManager {
     logs: RwLock<HashMap<TopicPartition, Log>>,
     /// One creation or deletion at a time.
     changes: Mutex<()>,
+    /// Copies that grow in other directories.
+    futures: Mutex<BTreeMap<TopicPartition, Arc<Future>>>,
+    /// Where partitions that are not here yet shall be made.
+    preferred: Mutex<HashMap<TopicPartition, PathBuf>>,
+    /// Rings when a move begins.
+    moves: Signal,
+    homes: Homes,
     dead: Mutex<Vec<DeadFolder>>,
 }
 
@@ -141,6 +154,10 @@ impl LogManager {
             dirs,
             logs: RwLock::default(),
             changes: Mutex::default(),
+            futures: Mutex::default(),
+            preferred: Mutex::default(),
+            moves: Signal::new(),
+            homes: Homes::default(),
             dead: Mutex::default(),
             disk,
             gather,
@@ -247,8 +264,8 @@ impl LogManager {
         logs
     }
 
-    /// The log of a partition, made if it is missing, in the working directory with the fewest
-    /// partitions. The folder becomes durable with the first sync of the log.
+    /// The log of a partition, made if it is missing, in the working directory that was asked for or
+    /// has the fewest partitions. The folder becomes durable with the first sync of the log.
     ///
     /// # Errors
     /// `WrongTopicId` if the folder belongs to a topic of the same name; `BadName`; `NoDirectory`;
@@ -277,7 +294,10 @@ impl LogManager {
             let detail = "it could not be loaded".to_owned();
             return Err(LogError::Corrupt { path, detail });
         }
-        let dir = self.emptiest()?;
+        let dir = match self.preferred_dir(partition) {
+            Some(dir) => dir,
+            None => self.emptiest()?,
+        };
         let path = dir.state.path().join(dir_name(partition));
         let made = self.make_folder(&path, topic_id);
         if let Err(error) = &made {
@@ -290,6 +310,7 @@ impl LogManager {
         let place = self.place(path);
         let log = self.assemble(partition, topic_id, place, dir, config, recovered);
         write(&self.logs).insert(partition.clone(), log.clone());
+        self.note_home(&log);
         Ok(log)
     }
 

@@ -4,6 +4,7 @@
 //! TOPIC-PARTITION/                       a partition
 //! TOPIC-PARTITION.<32 hex>-delete/       a deleted one, removed later
 //! TOPIC-PARTITION.<32 hex>-stray/        one that no topic of the cluster claims, kept
+//! TOPIC-PARTITION.<32 hex>-future/       a copy that grows until it takes the partition's place
 //!   %020d.log .index .timeindex .txnindex   a segment and its indexes, named by its base offset
 //!   %020d.snapshot                       the producer state just before that offset
 //!   *.deleted                            removed, and soon gone
@@ -22,6 +23,7 @@ pub(crate) const CLEANED: &str = ".cleaned";
 pub(crate) const SWAP: &str = ".swap";
 pub(crate) const DELETE_DIR: &str = "-delete";
 pub(crate) const STRAY_DIR: &str = "-stray";
+pub(crate) const FUTURE_DIR: &str = "-future";
 
 /// `%020d` and a suffix.
 pub(crate) fn file_name(offset: Offset, suffix: &str) -> String {
@@ -40,8 +42,8 @@ pub(crate) fn dir_name(partition: &TopicPartition) -> String {
     format!("{}-{}", partition.topic, partition.partition)
 }
 
-/// The folder of a partition that is not served any more, [`DELETE_DIR`] or [`STRAY_DIR`]; names
-/// longer than 255 bytes lose the end of the topic.
+/// The folder of a partition that is not served any more, [`DELETE_DIR`] or [`STRAY_DIR`], or not
+/// yet, [`FUTURE_DIR`]; names longer than 255 bytes lose the end of the topic.
 pub(crate) fn retired_dir_name(partition: &TopicPartition, id: [u8; 16], suffix: &str) -> String {
     let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let tail = format!("-{}.{hex}{suffix}", partition.partition);
@@ -62,7 +64,12 @@ pub(crate) fn parse_dir_name(name: &str) -> Option<TopicPartition> {
 
 /// The partition whose folder became this one when it went astray.
 pub(crate) fn parse_stray_dir_name(name: &str) -> Option<TopicPartition> {
-    let (plain, id) = name.strip_suffix(STRAY_DIR)?.rsplit_once('.')?;
+    parse_retired_dir_name(name, STRAY_DIR)
+}
+
+/// The partition of a name of [`retired_dir_name`]'s form.
+pub(crate) fn parse_retired_dir_name(name: &str, suffix: &str) -> Option<TopicPartition> {
+    let (plain, id) = name.strip_suffix(suffix)?.rsplit_once('.')?;
     let is_id = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
     parse_dir_name(plain).filter(|_| is_id)
 }

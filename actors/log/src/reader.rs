@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use odeon_kernel::Blocking;
 use odeon_model::{LeaderEpoch, Offset, TopicPartition};
 use odeon_records::{BatchHeader, HEADER_BYTES};
 
@@ -111,6 +112,26 @@ impl LogReader {
             self.note_damage(offset);
         }
         read
+    }
+
+    /// As [`LogReader::read`]: what is in memory at once, and what is not where blocking work goes, so that
+    /// cold data holds up nobody else. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`LogReader::read`].
+    pub async fn read_aside(
+        &self,
+        blocking: Blocking,
+        (offset, max_bytes): (Offset, usize),
+        upper_bound: Offset,
+        min_one_batch: bool,
+    ) -> Result<LogRead> {
+        if let Some(read) = self.read_cached(offset, max_bytes, upper_bound, min_one_batch)? {
+            return Ok(read);
+        }
+        let reader = self.clone();
+        let cold = move || reader.read(offset, max_bytes, upper_bound, min_one_batch);
+        blocking.run(cold).await
     }
 
     fn read_from(&self, wanted: Range, from: Source) -> Result<Option<LogRead>> {

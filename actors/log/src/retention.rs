@@ -92,9 +92,9 @@ impl LogWriter {
         if let Some(start) = next {
             self.keep_producers(core, start)?;
         }
-        let folder = self.shared.place.folder.path();
+        let folder = self.shared.place().folder.path();
         self.shared
-            .place
+            .place()
             .disk
             .sync_dir(&folder)
             .at("syncing", &folder)?;
@@ -108,8 +108,8 @@ impl LogWriter {
         if core.producers.is_empty() && core.last_snapshot.is_none() {
             return Ok(());
         }
-        let disk = &shared.place.disk;
-        let path = shared.place.folder.join(&file_name(start, SNAPSHOT));
+        let disk = &shared.place().disk;
+        let path = shared.place().folder.join(&file_name(start, SNAPSHOT));
         if disk.exists(&path) {
             let bytes = disk.read(&path).at("reading", &path)?;
             if producer_snapshot::decode(&bytes).is_ok() {
@@ -125,7 +125,7 @@ impl LogWriter {
             work.merge(running.clone());
         }
         work.snapshots
-            .push(shared.place.save_snapshot(end, &bytes)?);
+            .push(shared.place().save_snapshot(end, &bytes)?);
         core.last_snapshot = Some(end);
         self.sync_now(work)
     }
@@ -218,12 +218,16 @@ impl LogWriter {
         drop_snapshots(shared, |offset| offset < first)?;
         let delay_ms = shared.config().file_delete_delay_ms.max(0).unsigned_abs();
         let due = now + Duration::from_millis(delay_ms);
-        let folder = shared.place.folder.path();
+        let folder = shared.place().folder.path();
         for segment in removed {
             // Oldest first, each for good: a power cut must not bring back one without the next,
             // because recovery takes a gap for a lost tail.
             segment.mark_deleted()?;
-            shared.place.disk.sync_dir(&folder).at("syncing", &folder)?;
+            shared
+                .place()
+                .disk
+                .sync_dir(&folder)
+                .at("syncing", &folder)?;
             core.deletions.push(Deletion { segment, due });
         }
         Ok(())
@@ -262,7 +266,7 @@ impl LogWriter {
 
 /// Removes producer snapshots by their offset.
 pub(crate) fn drop_snapshots(shared: &Shared, which: impl Fn(Offset) -> bool) -> Result<()> {
-    let place = &shared.place;
+    let place = &shared.place();
     let folder = place.folder.path();
     for entry in place.disk.read_dir(&folder).at("listing", &folder)? {
         if let Some(offset) = parse_offset(&entry.name, SNAPSHOT).filter(|offset| which(*offset)) {

@@ -109,12 +109,18 @@ pub(crate) struct Core {
     pub(crate) touched: bool,
 }
 
+/// Where a log is. It may move to another directory as a whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    pub(crate) place: Place,
+    pub(crate) dir: Arc<DirState>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) partition: TopicPartition,
     pub(crate) topic_id: RwLock<Uuid>,
-    pub(crate) place: Place,
-    pub(crate) dir: Arc<DirState>,
+    pub(crate) home: RwLock<Home>,
     pub(crate) view: LogView,
     pub(crate) config: RwLock<Arc<LogConfig>>,
     pub(crate) segments: RwLock<Arc<Vec<Arc<Segment>>>>,
@@ -133,6 +139,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Where its files are.
+    pub(crate) fn place(&self) -> Place {
+        read(&self.home).place.clone()
+    }
+
+    /// The log directory they are in.
+    pub(crate) fn dir(&self) -> Arc<DirState> {
+        read(&self.home).dir.clone()
+    }
+
     pub(crate) fn config(&self) -> Arc<LogConfig> {
         read(&self.config).clone()
     }
@@ -150,7 +166,7 @@ impl Shared {
 
     /// Refuses work on a closed log or in a failed directory.
     pub(crate) fn check_usable(&self) -> Result<()> {
-        self.dir.check()?;
+        read(&self.home).dir.check()?;
         if self.closed.load(Ordering::Acquire) {
             return Err(LogError::Closed {
                 partition: self.partition.clone(),
@@ -162,7 +178,7 @@ impl Shared {
     /// Takes the directory offline if the error is the disk's fault.
     pub(crate) fn judge<T>(&self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
-            self.dir.judge(error);
+            self.dir().judge(error);
         }
         result
     }
@@ -186,10 +202,10 @@ impl Shared {
         if !self.epochs_changed.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let path = self.place.folder.join(checkpoint::LEADER_EPOCHS);
+        let path = self.place().folder.join(checkpoint::LEADER_EPOCHS);
         let text = read(&self.epochs).render();
         let written = self
-            .place
+            .place()
             .disk
             .write_atomic(&path, text.as_bytes())
             .at("writing", &path);
@@ -226,7 +242,7 @@ impl Shared {
 
     /// Gives reserved blocks back to the account; the file is trimmed by the caller.
     pub(crate) fn release_reserve(&self, core: &mut Core) {
-        self.dir.ahead.give_back(core.reserved);
+        self.dir().ahead.give_back(core.reserved);
         core.reserved = 0;
         core.reserved_to = 0;
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use odeon_model::Offset;
 
+use crate::dir::DirState;
 use crate::error::{At, Result};
 use crate::segment::Segment;
 use crate::shared::{Shared, Unsynced};
@@ -22,6 +23,8 @@ pub struct SyncJob {
     ticket: u64,
     target: Offset,
     work: Unsynced,
+    /// Whose disk it is that may fail: the log may move meanwhile.
+    dir: Arc<DirState>,
 }
 
 /// The outcome of a [`SyncJob`], for [`LogWriter::complete_sync`].
@@ -42,12 +45,12 @@ impl SyncJob {
     /// Syncs files and folder. A failure takes the log directory offline at once; it is never tried
     /// again, because the kernel may have dropped the pages that could not be written.
     pub fn run(self) -> SyncDone {
-        let usable = self.shared.dir.check();
+        let usable = self.dir.check();
         let result = usable.and_then(|()| sync_all(&self.shared, &self.work));
         if self.shared.closed.load(Ordering::Acquire) {
             // Closed logs synced by themselves, deleted ones need none.
         } else if let Err(error) = &result {
-            self.shared.dir.fail(&format!("a sync failed: {error}"));
+            self.dir.fail(&format!("a sync failed: {error}"));
         }
         SyncDone {
             ticket: self.ticket,
@@ -83,18 +86,23 @@ pub(crate) fn sync_all(shared: &Shared, work: &Unsynced) -> Result<()> {
     for snapshot in &work.snapshots {
         snapshot
             .sync_data()
-            .at("syncing a snapshot in", &shared.place.folder.path())?;
+            .at("syncing a snapshot in", &shared.place().folder.path())?;
     }
     if let Some(metadata) = &work.made {
         metadata
             .sync_data()
-            .at("syncing the metadata in", &shared.place.folder.path())?;
-        let parent = shared.dir.path();
-        shared.place.disk.sync_dir(parent).at("syncing", parent)?;
+            .at("syncing the metadata in", &shared.place().folder.path())?;
+        let dir = shared.dir();
+        let parent = dir.path();
+        shared.place().disk.sync_dir(parent).at("syncing", parent)?;
     }
     if work.folder {
-        let folder = shared.place.folder.path();
-        shared.place.disk.sync_dir(&folder).at("syncing", &folder)?;
+        let folder = shared.place().folder.path();
+        shared
+            .place()
+            .disk
+            .sync_dir(&folder)
+            .at("syncing", &folder)?;
     }
     Ok(())
 }
@@ -135,6 +143,7 @@ impl LogWriter {
             ticket,
             target,
             work,
+            dir: self.shared.dir(),
         }))
     }
 

@@ -8,6 +8,7 @@ mod dump;
 mod faulty;
 mod interop;
 mod model;
+mod moving;
 mod power;
 mod shorten;
 mod speed;

@@ -56,7 +56,7 @@ impl LogWriter {
     fn cut(&self, core: &mut Core, offset: Offset) -> Result<Offset> {
         let shared = &*self.shared;
         // Should this be interrupted, recovery reads everything behind the cut again.
-        shared.dir.checkpoints.lower(&shared.partition, offset)?;
+        shared.dir().checkpoints.lower(&shared.partition, offset)?;
         let segments = shared.segments();
         let keep = segments.partition_point(|s| s.base_offset <= offset).max(1);
         let removed: Vec<_> = segments.iter().skip(keep).cloned().collect();
@@ -109,14 +109,14 @@ impl LogWriter {
         work.folder = true;
         self.sync_now(work)?;
         shared
-            .dir
+            .dir()
             .checkpoints
             .set(&shared.partition, view.log_start()..end)?;
         view.flushed.store(end, Ordering::Release);
         view.recovery_point.store(end, Ordering::Release);
         core.touched = true;
         let rebuilt = rebuild_producers(
-            &shared.place,
+            &shared.place(),
             &shared.segments(),
             view.log_start()..end,
             end,
@@ -133,7 +133,7 @@ impl LogWriter {
             // The recovery point follows at once.
             .and_then(|()| self.shared.save_epochs());
         if let Err(error) = &synced {
-            self.shared.dir.fail(&format!("a sync failed: {error}"));
+            self.shared.dir().fail(&format!("a sync failed: {error}"));
         }
         synced
     }
@@ -159,7 +159,7 @@ impl LogWriter {
 
     fn replace_all(&self, core: &mut Core, offset: Offset) -> Result<Offset> {
         let shared = &*self.shared;
-        shared.dir.checkpoints.lower(&shared.partition, 0)?;
+        shared.dir().checkpoints.lower(&shared.partition, 0)?;
         let removed = shared.segments();
         shared.change_segments(Vec::clear);
         for segment in removed.iter() {
@@ -167,7 +167,7 @@ impl LogWriter {
         }
         drop_snapshots(shared, |_| true)?;
         core.unsynced = Unsynced::default();
-        let segment = Segment::create(&shared.place, offset)?;
+        let segment = Segment::create(&shared.place(), offset)?;
         core.unsynced.add(&segment);
         shared.change_segments(|segments| segments.push(segment));
         let view = &shared.view;

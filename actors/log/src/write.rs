@@ -122,7 +122,7 @@ impl LogWriter {
             // Nothing of it may stay behind the end: the next write could be shorter.
             if let Err(worse) = file.set_len(start) {
                 shared
-                    .dir
+                    .dir()
                     .fail(&format!("cannot take back a failed write: {worse}"));
             }
             core.reserved_to = 0;
@@ -139,7 +139,7 @@ impl LogWriter {
             let header = staged.batch.header();
             if let Err(error) = active.note(position, header, config.index_interval_bytes) {
                 // The batches are in the file: an index that cannot be kept ends the directory.
-                shared.dir.fail(&format!("cannot keep an index: {error}"));
+                shared.dir().fail(&format!("cannot keep an index: {error}"));
                 return Err(error);
             }
             shared.assign_epoch(header.partition_leader_epoch, header.base_offset);
@@ -173,11 +173,11 @@ impl LogWriter {
         if let Some(bytes) = snapshot {
             core.unsynced
                 .snapshots
-                .push(shared.place.save_snapshot(base_offset, bytes)?);
+                .push(shared.place().save_snapshot(base_offset, bytes)?);
             core.last_snapshot = Some(base_offset);
         }
         shared.release_reserve(core);
-        let segment = Segment::create(&shared.place, base_offset)?;
+        let segment = Segment::create(&shared.place(), base_offset)?;
         core.unsynced.add(&segment);
         core.unsynced.folder = true;
         core.touched = true;
@@ -228,7 +228,7 @@ impl LogWriter {
         self.shared.release_reserve(core);
         let room = u64::from(config.segment_bytes).saturating_sub(start);
         let want = start.min(AHEAD_BYTES).min(room);
-        if want < bytes || !self.shared.dir.ahead.take(want) {
+        if want < bytes || !self.shared.dir().ahead.take(want) {
             return;
         }
         // A file system without it costs only speed.
@@ -236,7 +236,7 @@ impl LogWriter {
             core.reserved = want;
             core.reserved_to = start + want;
         } else {
-            self.shared.dir.ahead.give_back(want);
+            self.shared.dir().ahead.give_back(want);
             core.reserved_to = u64::MAX;
         }
     }

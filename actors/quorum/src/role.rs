@@ -28,13 +28,16 @@ pub struct QuorumRole {
 }
 
 /// How far a replica is, as the leader knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaProgress {
     /// The replica's node id.
     pub node_id: i32,
     /// The id of its metadata log directory.
     #[serde(with = "uuid_bytes")]
     pub directory_id: Uuid,
+    /// Where it is reached, as `host:port`; empty when it does not say.
+    #[serde(default)]
+    pub endpoint: String,
     /// One behind the last entry known to be on its disk; -1 when not known.
     pub log_end_offset: i64,
     /// When it last answered the leader, milliseconds since the Unix epoch; -1 when not known.
@@ -170,6 +173,7 @@ pub(crate) fn status(
     now_ms: i64,
 ) -> QuorumStatus {
     let leading = is_leader_in(metrics, own);
+    let membership = metrics.membership_config.membership();
     let progress = |replica: ReplicaId| {
         let matched = metrics
             .replication
@@ -186,6 +190,9 @@ pub(crate) fn status(
         ReplicaProgress {
             node_id: replica.node_id,
             directory_id: replica.directory_id,
+            endpoint: membership
+                .get_node(&replica)
+                .map_or_else(String::new, |endpoint| endpoint.0.clone()),
             log_end_offset: match matched {
                 _ if own_line => offset_behind(metrics.last_log_index),
                 Some(id) if leading => offset_behind(id.map(|id| id.index)),
@@ -203,7 +210,6 @@ pub(crate) fn status(
             },
         }
     };
-    let membership = metrics.membership_config.membership();
     QuorumStatus {
         leader_id: metrics.current_leader.map_or(-1, |leader| leader.node_id),
         leader_epoch: metrics.current_term,

@@ -14,6 +14,7 @@ use odeon_model::config::{BrokerConfig, ConfigMap};
 use odeon_model::{BrokerEpoch, NodeId, TopicId, Uuid};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::directories;
 use super::logs::set_aside;
 use super::reconcile::{Action, Which, actions, is_stray};
 use super::session::Session;
@@ -23,6 +24,7 @@ use crate::node::OFFSETS_TOPIC;
 use crate::partition::replication::fetcher::{self, Fetchers};
 use crate::partition::replication::server::ReplicaServer;
 use crate::partition::{IsrChanger, RoutingTable};
+use crate::quota::ReplicationQuotas;
 use crate::settings::{broker_setting, topic_config};
 
 /// How long a partition that could not be led waits for the next attempt.
@@ -85,6 +87,8 @@ pub struct BrokerArguments {
     pub routing: Arc<RoutingTable>,
     /// The supervisor of leaders, followers and fetchers.
     pub replicas: SupervisorHandle,
+    /// Bounds what is copied for throttled replicas.
+    pub quotas: ReplicationQuotas,
     /// The fetchers that run.
     pub fetchers: Arc<Fetchers>,
     /// Whom leaders ask for another ISR.
@@ -125,6 +129,7 @@ pub struct BrokerState {
     sorted_out: bool,
     _watching: TaskGuard<()>,
     _session: TaskGuard<()>,
+    _directories: TaskGuard<()>,
 }
 
 #[ractor::async_trait]
@@ -140,6 +145,8 @@ impl Actor for BrokerActor {
     ) -> Result<BrokerState, ActorProcessingErr> {
         let server = ReplicaServer::new(
             arguments.routing.clone(),
+            arguments.image.clone(),
+            arguments.quotas.leader.clone(),
             arguments.clock.clone(),
             arguments.blocking,
             arguments.data.clone(),
@@ -150,6 +157,7 @@ impl Actor for BrokerActor {
             while myself.cast(BrokerMsg::Reconcile).is_ok() && image.changed().await.is_ok() {}
         });
         let session = TaskGuard::spawn(Session::new(arguments.clone()).run());
+        let directories = TaskGuard::spawn(directories::tell(arguments.clone()));
         // A restart starts over: replicas that still run are found by their routes.
         let acted_on = Arc::new(MetadataImage::new(arguments.cluster_id.clone()));
         Ok(BrokerState {
@@ -159,6 +167,7 @@ impl Actor for BrokerActor {
             sorted_out: false,
             _watching: watching,
             _session: session,
+            _directories: directories,
         })
     }
 
@@ -338,6 +347,10 @@ impl BrokerState {
             return;
         };
         for partition in found.partitions.keys() {
+            let known = arguments.routing.view(topic_id, *partition);
+            if let Some(view) = known {
+                view.throttle(arguments.node_id, &config);
+            }
             if let Some(route) = arguments.routing.get(topic_id, *partition) {
                 route.leader.configure(config.clone(), expiration_ms);
             } else if let Some(known) = arguments.routing.follower(topic_id, *partition) {

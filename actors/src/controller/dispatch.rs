@@ -78,6 +78,10 @@ pub(super) fn decide(
         Command::AlterPartition(request) => {
             Outcome::Partitions(decisions.alter_partition(draft, &request)?)
         }
+        Command::AssignDirectories(request) => {
+            decisions.assign_directories(draft, &request)?;
+            Outcome::Done
+        }
         Command::ElectLeaders {
             election,
             partitions,

@@ -7,10 +7,10 @@ use odeon_model::{BrokerEpoch, ErrorCode, NodeId, PartitionId, Uuid};
 
 use super::link::{ControllerLink, Courier};
 use super::message::{
-    AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
-    ConfigResult, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult, HeartbeatReply,
-    NewPartitions, NewTopic, ProducerIdBlock, Reassignment, Refusal, TopicCreation, TopicRef,
-    TopicResult,
+    AlterConfigs, AlterPartition, AlteredPartition, AssignDirectories, BrokerHeartbeat,
+    BrokerRegistration, ConfigResult, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult,
+    HeartbeatReply, NewPartitions, NewTopic, ProducerIdBlock, Reassignment, Refusal, TopicCreation,
+    TopicRef, TopicResult,
 };
 use super::vocabulary::{Command, ControllerMsg, Outcome};
 
@@ -162,6 +162,15 @@ impl ControllerHandle {
         request: AlterPartition,
     ) -> Result<Vec<Result<AlteredPartition, ErrorCode>>, Refusal> {
         expect!(self, Command::AlterPartition(request), Outcome::Partitions)
+    }
+
+    /// Notes in which log directories a broker's replicas are.
+    ///
+    /// # Errors
+    /// See [`ControllerHandle`]; and [`ErrorCode::StaleBrokerEpoch`].
+    pub async fn assign_directories(&self, request: AssignDirectories) -> Result<(), Refusal> {
+        let command = Command::AssignDirectories(request);
+        self.courier.deliver(command).await.map(drop)
     }
 
     /// Elects leaders; with `None` for all partitions that need it, and the answers are those.

@@ -260,6 +260,10 @@ pub struct PartitionAlteration {
     /// Replicas that lost what they had, the leader itself perhaps: they are not eligible to lead.
     #[serde(default)]
     pub lost: Vec<NodeId>,
+    /// The leader cannot go on in this epoch: a member of the new ISR shall lead, or the leader itself in
+    /// a new epoch if it is one.
+    #[serde(default)]
+    pub resigns: bool,
     /// Whether an uncleanly elected leader is still recovering.
     pub recovering: bool,
 }
@@ -273,6 +277,17 @@ pub struct AlterPartition {
     pub broker_epoch: BrokerEpoch,
     /// What it asks for.
     pub partitions: Vec<PartitionAlteration>,
+}
+
+/// A broker says in which of its log directories replicas are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignDirectories {
+    /// The broker's node id.
+    pub broker_id: NodeId,
+    /// The epoch of its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// Which replica is in which directory.
+    pub replicas: Vec<(TopicId, PartitionId, Uuid)>,
 }
 
 /// A partition as it is after an accepted alteration.

@@ -11,6 +11,7 @@
 //! | `sessions` | who was heard of when |
 //! | `partitions` | a partition's next ISR, leader and eligible replicas |
 //! | `reassignments` | AlterPartitionReassignments, and when a move is complete |
+//! | `directories` | AssignReplicasToDirs |
 //! | `elections` | AlterPartition, ElectLeaders, and who leads when brokers come and go |
 //! | `balance` | when leaders go back to preferred replicas |
 //! | `cluster` | producer ids, features, the first boot |
@@ -36,6 +37,7 @@ mod balance;
 mod brokers;
 mod cluster;
 mod configs;
+mod directories;
 mod elections;
 mod names;
 mod partitions;

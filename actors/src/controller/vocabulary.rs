@@ -8,10 +8,10 @@ use ractor::RpcReplyPort;
 use serde::{Deserialize, Serialize};
 
 use super::message::{
-    AlterConfigs, AlterPartition, AlteredPartition, BrokerHeartbeat, BrokerRegistration,
-    ConfigResult, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult, HeartbeatReply,
-    NewPartitions, NewTopic, ProducerIdBlock, Reassignment, Refusal, TopicCreation, TopicRef,
-    TopicResult,
+    AlterConfigs, AlterPartition, AlteredPartition, AssignDirectories, BrokerHeartbeat,
+    BrokerRegistration, ConfigResult, Election, ElectionResult, FeatureUpdate, FeatureUpdateResult,
+    HeartbeatReply, NewPartitions, NewTopic, ProducerIdBlock, Reassignment, Refusal, TopicCreation,
+    TopicRef, TopicResult,
 };
 use crate::shell::Ticket;
 
@@ -83,6 +83,8 @@ pub(super) enum Command {
     UnregisterBroker { id: NodeId },
     /// Change ISRs.
     AlterPartition(AlterPartition),
+    /// Note where a broker's replicas are.
+    AssignDirectories(AssignDirectories),
     /// Elect leaders.
     ElectLeaders {
         election: Election,
@@ -152,6 +154,7 @@ impl Command {
             | Self::BrokerHeartbeat(_)
             | Self::BrokerDied { .. }
             | Self::AlterPartition(_)
+            | Self::AssignDirectories(_)
             | Self::AllocateProducerIds { .. } => true,
             // To say twice where replicas shall be is as good as once; to take it back is not.
             Self::Reassign { partitions, .. } => {
@@ -175,6 +178,7 @@ impl Command {
             Self::CreatePartitions { topics, .. } => topics.len(),
             Self::AlterConfigs(request) => request.resources.len(),
             Self::AlterPartition(request) => request.partitions.len(),
+            Self::AssignDirectories(request) => request.replicas.len(),
             Self::ElectLeaders { partitions, .. } => partitions.as_ref().map_or(1, Vec::len),
             Self::Reassign { partitions, .. } => partitions.len(),
             _ => 1,
@@ -187,6 +191,7 @@ impl Command {
             Self::RegisterBroker(request) => Some(request.broker_id),
             Self::BrokerHeartbeat(request) => Some(request.broker_id),
             Self::AlterPartition(request) => Some(request.broker_id),
+            Self::AssignDirectories(request) => Some(request.broker_id),
             Self::AllocateProducerIds { broker_id, .. } => Some(*broker_id),
             _ => None,
         }
@@ -228,6 +233,10 @@ impl Command {
                 partitions: halve(&mut request.partitions)?,
                 ..*request
             })),
+            Self::AssignDirectories(request) => Some(Self::AssignDirectories(AssignDirectories {
+                replicas: halve(&mut request.replicas)?,
+                ..*request
+            })),
             Self::ElectLeaders {
                 election,
                 partitions,
@@ -264,6 +273,7 @@ impl Outcome {
             (Self::Partitions(first), Self::Partitions(second)) => first.extend(second),
             (Self::Elections(first), Self::Elections(second)) => first.extend(second),
             (Self::Reassignments(first), Self::Reassignments(second)) => first.extend(second),
+            (Self::Done, Self::Done) => {}
             _ => debug_assert!(false, "only lists are halved"),
         }
     }

@@ -1,7 +1,9 @@
 //! PartitionLeader: the one writer of a partition on this node, for the length of one leader epoch.
 //!
-//! - **Supervised by** `Replicas`. A restart takes a new lease on the log in the same epoch; if the
-//!   log ends before what was published, the restart is refused and the controller must raise the epoch.
+//! - **Supervised by** `Replicas`. A restart takes a new lease on the log in the same epoch. If the log
+//!   ends before what was published, or restarts come too often, it asks the controller for another
+//!   leader; where nobody else is in sync, for a new epoch in the first case, and it goes on in the
+//!   second.
 //! - **Owns** the log's writer lease, the pending acknowledgements and the high watermark.
 //! - **Receives** appends from connections and coordinators, record deletion from the admin handlers,
 //!   configuration from the broker actor, upkeep from the storage timer.
@@ -15,6 +17,7 @@ mod actor;
 mod handle;
 mod message;
 mod replicas;
+mod restarts;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -28,10 +31,11 @@ pub use actor::LeaderArguments;
 pub use handle::LeaderHandle;
 pub use message::{Acks, AppendError, Appended, LeaderStatus, Origin};
 pub use replicas::Report;
+pub use restarts::Restarts;
 
 /// The child that leads a partition, and the handle to it. It is restarted within its epoch, with
-/// growing pauses, and left alone as failed after a few times: a partition whose disk is broken must
-/// not take its neighbours along.
+/// growing pauses, for as long as it takes: a partition whose disk is broken must not take its
+/// neighbours along. After a few restarts in a minute it asks the controller for another leader.
 pub fn child(mut arguments: LeaderArguments) -> (ChildSpec, LeaderHandle) {
     let slot = Slot::new(arguments.clock.clone());
     let handle = LeaderHandle::new(slot.clone());
@@ -41,6 +45,5 @@ pub fn child(mut arguments: LeaderArguments) -> (ChildSpec, LeaderHandle) {
         (actor::PartitionLeader, arguments.clone())
     });
     let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(5));
-    let spec = spec.backoff(backoff.give_up_after(8));
-    (spec, handle)
+    (spec.backoff(backoff), handle)
 }

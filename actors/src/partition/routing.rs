@@ -77,6 +77,16 @@ impl RoutingTable {
             .map(|followed| followed.value().clone())
     }
 
+    /// What is published of a partition that is led or followed here.
+    pub(crate) fn view(
+        &self,
+        topic_id: TopicId,
+        partition: PartitionId,
+    ) -> Option<Arc<PartitionView>> {
+        let led = self.get(topic_id, partition).map(|route| route.view);
+        led.or_else(|| Some(self.follower(topic_id, partition)?.view))
+    }
+
     /// All followers here, by topic id and partition.
     pub fn followers(&self) -> Vec<Followed> {
         let entries = self.followed.iter();

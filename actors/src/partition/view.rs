@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use odeon_kernel::signal::Signal;
 use odeon_log::LogReader;
 use odeon_model::config::TopicConfig;
-use odeon_model::{LeaderEpoch, Offset, PartitionId, TopicId};
+use odeon_model::{LeaderEpoch, NodeId, Offset, PartitionId, TopicId};
 use odeon_records::ValidationRules;
 
 use super::replication::subscription::Subscribers;
@@ -37,6 +37,8 @@ pub struct PartitionView {
     beginnings: AtomicU64,
     high_watermark: AtomicI64,
     closed: AtomicBool,
+    /// The replica on this node is throttled, as a leader and as a follower.
+    throttled: [AtomicBool; 2],
     rules: RwLock<ValidationRules>,
 }
 
@@ -61,6 +63,7 @@ impl PartitionView {
             beginnings: AtomicU64::new(0),
             high_watermark: AtomicI64::new(0),
             closed: AtomicBool::new(false),
+            throttled: [AtomicBool::new(false), AtomicBool::new(false)],
             rules: RwLock::new(validation_rules(config)),
         }
     }
@@ -106,6 +109,28 @@ impl PartitionView {
     /// Takes over changed settings.
     pub(crate) fn configure(&self, config: &TopicConfig) {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = validation_rules(config);
+    }
+
+    /// Takes over which replicas are throttled.
+    pub(crate) fn throttle(&self, node: NodeId, config: &TopicConfig) {
+        let sides = [
+            &config.leader_throttled_replicas,
+            &config.follower_throttled_replicas,
+        ];
+        for (is_throttled, replicas) in self.throttled.iter().zip(sides) {
+            let includes = replicas.includes(self.partition, node);
+            is_throttled.store(includes, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether what its leader here sends to followers that are not in sync counts.
+    pub(crate) fn throttles_leader(&self) -> bool {
+        self.throttled[0].load(Ordering::Relaxed)
+    }
+
+    /// Whether what its follower here takes while it is not in sync counts.
+    pub(crate) fn throttles_follower(&self) -> bool {
+        self.throttled[1].load(Ordering::Relaxed)
     }
 
     /// Moves the high watermark up and wakes whoever waits.

@@ -284,6 +284,7 @@ apis! {
     OffsetForLeaderEpoch offset_for_leader_epoch OffsetForLeaderEpochRequest;
     DescribeConfigs describe_configs DescribeConfigsRequest;
     AlterConfigs alter_configs AlterConfigsRequest;
+    AlterReplicaLogDirs alter_replica_log_dirs AlterReplicaLogDirsRequest;
     DescribeLogDirs describe_log_dirs DescribeLogDirsRequest;
     CreatePartitions create_partitions CreatePartitionsRequest;
     DeleteGroups delete_groups DeleteGroupsRequest;

@@ -8,6 +8,8 @@ pub mod add_raft_voter;
 pub mod alter_configs;
 #[path = "handlers/45_alter_partition_reassignments.rs"]
 pub mod alter_partition_reassignments;
+#[path = "handlers/34_alter_replica_log_dirs.rs"]
+pub mod alter_replica_log_dirs;
 #[path = "handlers/18_api_versions.rs"]
 pub mod api_versions;
 #[path = "handlers/37_create_partitions.rs"]

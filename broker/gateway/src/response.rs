@@ -63,6 +63,7 @@ responses! {
     AlterConfigsResponse: throttle;
     DescribeClusterResponse: throttle error;
     DescribeTopicPartitionsResponse: throttle;
+    AlterReplicaLogDirsResponse: throttle;
     DescribeLogDirsResponse: throttle error;
     DescribeProducersResponse: throttle;
     DescribeQuorumResponse: error;

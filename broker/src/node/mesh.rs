@@ -38,7 +38,7 @@ impl MeshSource {
         // A controller's only bootstrap server is itself: so Kafka's file for one node has it.
         let others = quorum.voters.iter().any(|voter| voter.id != config.node_id)
             || quorum.bootstrap_servers.len() > 1
-            || !config.roles.controller;
+            || !(config.roles.controller && config.roles.broker);
         let secret = [SECRET, SECRET_FILE];
         if others
             || secret

@@ -10,11 +10,12 @@ use odeon_log::{LogConfig, LogManager, ManagerConfig};
 use odeon_mesh::Mesh;
 use odeon_metadata::MetadataImage;
 use odeon_model::Uuid;
-use odeon_model::config::{BrokerConfig, Listener};
+use odeon_model::config::{BrokerConfig, HostPort, Listener};
 use odeon_quorum::bootstrap::{self, Applicant};
 use odeon_quorum::{MeshPeers, Quorum, QuorumConfig};
 
 use super::{MeshSource, NodeError};
+use crate::defaults::is_every_interface;
 
 /// Files kept open at once, whatever the system would allow.
 const OPEN_FILES: usize = 10_000;
@@ -29,15 +30,12 @@ pub(super) struct Bound {
 /// Refuses what this version does not do, instead of doing something else.
 pub(super) fn check_supported(config: &BrokerConfig, mesh: &MeshSource) -> Result<(), NodeError> {
     let refuse = |text: String| Err(NodeError::Unsupported(text));
-    if !config.roles.broker {
-        return refuse(
-            "process.roles must name broker: a node that only votes cannot be yet".into(),
-        );
-    }
     let quorum = &config.quorum;
-    if quorum.voters.is_empty() && (!config.roles.controller || quorum.auto_join) {
+    let is_lost = quorum.voters.is_empty() && quorum.bootstrap_servers.is_empty();
+    if is_lost && (!config.roles.controller || quorum.auto_join) {
         return refuse(
-            "controller.quorum.voters must name the voters: a node finds its cluster by them"
+            "controller.quorum.voters or controller.quorum.bootstrap.servers must name voters: a \
+             node finds its cluster by them"
                 .into(),
         );
     }
@@ -152,7 +150,7 @@ pub(super) async fn quorum_on(
 /// The configured voters and their addresses; this node alone when none are named.
 fn voters(config: &BrokerConfig) -> Vec<(i32, String)> {
     if config.quorum.voters.is_empty() {
-        return vec![(config.node_id, String::new())];
+        return vec![(config.node_id, own_endpoint(config))];
     }
     let voters = config.quorum.voters.iter();
     voters
@@ -167,18 +165,30 @@ fn own_endpoint(config: &BrokerConfig) -> String {
         return own.address.to_string();
     }
     let network = &config.network;
-    let name = match config.roles.controller {
-        true => network.controller_listener_names.first(),
-        false => Some(&network.inter_broker_listener_name),
+    let (name, listeners) = match config.roles.controller {
+        true => (
+            network.controller_listener_names.first(),
+            &network.listeners,
+        ),
+        false => (
+            Some(&network.inter_broker_listener_name),
+            &network.advertised_listeners,
+        ),
     };
-    let listener = network
-        .advertised_listeners
+    let listener = listeners
         .iter()
         .find(|listener| Some(&listener.name) == name);
-    listener
-        .filter(|listener| listener.port != 0)
-        .map(|listener| format!("{}:{}", listener.host, listener.port))
-        .unwrap_or_default()
+    let Some(listener) = listener.filter(|listener| listener.port != 0) else {
+        return String::new();
+    };
+    let address = HostPort {
+        host: match is_every_interface(&listener.host) {
+            true => odeon_kernel::system::host_name(),
+            false => listener.host.clone(),
+        },
+        port: listener.port,
+    };
+    address.to_string()
 }
 
 /// The id of the directory that holds the metadata log, and whether it is none of the log

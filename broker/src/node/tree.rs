@@ -11,8 +11,7 @@ use odeon_actors::group::GroupConfig;
 use odeon_actors::node::{NodeHandle, NodeParts};
 use odeon_actors::partition::{IsrChanger, RoutingTable};
 use odeon_actors::producer_ids::ProducerIds;
-use odeon_actors::quorum_guard::QuorumGuard;
-use odeon_actors::storage::{Storage, StorageArguments};
+use odeon_actors::quota::ReplicationQuotas;
 use odeon_console::{Console, ConsoleArguments, Sources};
 use odeon_gateway::connection::ConnectionLimits;
 use odeon_gateway::hooks::{NoQuotas, RequestMetrics};
@@ -32,11 +31,12 @@ use odeon_model::config::BrokerConfig;
 use odeon_quorum::Quorum;
 
 use super::NodeError;
-use super::mesh::{MeshGuard, MeshGuardArguments};
 use super::open::Bound;
 
+mod ground;
 mod roles;
 
+use ground::ground;
 use roles::Roles;
 
 /// Request bytes in flight on one connection; a larger frame is admitted alone.
@@ -97,10 +97,12 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         clock.clone(),
         parts.rng.clone(),
     ));
+    // Who is no broker has nothing to wait for.
+    let is_broker = parts.config.roles.broker;
     let status = Arc::new(View::new(BrokerStatus {
         broker_epoch: -1,
-        unfenced: false,
-        may_stop: false,
+        unfenced: !is_broker,
+        may_stop: !is_broker,
     }));
     let stopping = Arc::new(watch::Sender::new(false));
     let watch = status.watch();
@@ -123,6 +125,8 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         actors: counters.clone(),
     });
     let gateway = Arc::new(gateway_state(&parts, handle.clone()));
+    let properties = &parts.config.properties;
+    let quotas = ReplicationQuotas::new(parts.config.node_id, &parts.image, properties, &clock);
     let options =
         |name: &str| SupervisorOptions::new(name, clock.clone()).counters(counters.clone());
     let broker = broker_arguments(
@@ -130,12 +134,14 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         &controller,
         &replicas,
         &groups,
+        &quotas,
         status,
         stopping.clone(),
     );
     let roles = {
         let parts = Roles {
             broker,
+            is_broker,
             controller: controller_arguments(&parts, &controller),
             controller_handle: controller,
             replicas: replicas.clone(),
@@ -152,6 +158,7 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
     };
     let ground = ground(
         &parts,
+        &quotas,
         options("Ground").intensity(3, Duration::from_secs(60)),
         &new_handle(),
     );
@@ -227,50 +234,6 @@ fn gateway_state(parts: &Ingredients, node: NodeHandle) -> GatewayState {
     }
 }
 
-fn ground(parts: &Ingredients, options: SupervisorOptions, handle: &SupervisorHandle) -> ChildSpec {
-    let millis = |setting: i64| Duration::from_millis(u64::try_from(setting).unwrap_or(1));
-    let storage = StorageArguments {
-        logs: parts.logs.clone(),
-        routing: parts.routing.clone(),
-        retention_interval: millis(parts.config.logs.retention_check_interval_ms),
-        checkpoint_interval: millis(parts.config.logs.flush_offset_checkpoint_interval_ms),
-        scrub_bytes: usize::try_from(parts.config.logs.scrub_bytes_per_second).unwrap_or(0),
-        blocking: parts.blocking,
-        clock: parts.clock.clone(),
-    };
-    let quorum = parts.quorum.clone();
-    let clock = parts.clock.clone();
-    let mesh = parts.cluster.clone().map(|mesh| MeshGuardArguments {
-        mesh,
-        config: parts.config.clone(),
-        image: parts.image.clone(),
-    });
-    Supervisor::child(handle, options, Restart::Permanent, move || {
-        let (storage, quorum) = (storage.clone(), quorum.clone());
-        let mesh = mesh.clone().map(|arguments| {
-            let slot = Slot::new(clock.clone());
-            ChildSpec::actor("Mesh", Restart::Permanent, &slot, move || {
-                (MeshGuard, arguments.clone())
-            })
-        });
-        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
-        let storage = ChildSpec::actor(
-            "Storage",
-            Restart::Permanent,
-            &Slot::new(clock.clone()),
-            move || (Storage, storage.clone()),
-        );
-        let quorum = ChildSpec::actor(
-            "Quorum",
-            Restart::Permanent,
-            &Slot::new(clock.clone()),
-            move || (QuorumGuard, quorum.clone()),
-        );
-        let others = [storage.backoff(backoff), quorum];
-        mesh.into_iter().chain(others).collect()
-    })
-}
-
 fn controller_arguments(parts: &Ingredients, controller: &ControllerHandle) -> ControllerArguments {
     ControllerArguments {
         quorum: parts.quorum.clone(),
@@ -288,6 +251,7 @@ fn broker_arguments(
     controller: &ControllerHandle,
     replicas: &SupervisorHandle,
     groups: &Arc<GroupRouter>,
+    quotas: &ReplicationQuotas,
     status: Arc<View<BrokerStatus>>,
     stopping: Arc<watch::Sender<bool>>,
 ) -> BrokerArguments {
@@ -306,6 +270,7 @@ fn broker_arguments(
         routing: parts.routing.clone(),
         replicas: replicas.clone(),
         fetchers: Arc::default(),
+        quotas: quotas.clone(),
         changer: IsrChanger::new(
             parts.config.node_id,
             controller.clone(),

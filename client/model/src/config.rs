@@ -44,7 +44,8 @@ pub use registry::{
     find_topic, group_configs, is_sensitive, quota_configs, topic_configs, without_listener_prefix,
 };
 pub use topic::{
-    CleanupPolicy, Durability, TimestampType, TopicCompression, TopicConfig, validate_topic,
+    CleanupPolicy, Durability, ThrottledReplicas, TimestampType, TopicCompression, TopicConfig,
+    validate_topic,
 };
 pub use value::{MAX_VALUE_BYTES, Value, iso_duration_ms, parse_value, validate};
 

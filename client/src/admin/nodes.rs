@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::clock::timeout;
+use odeon_model::config::HostPort;
 use odeon_model::{NodeId, Offset, PartitionId};
 use odeon_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
@@ -43,6 +44,8 @@ pub struct QuorumState {
     pub voters: Vec<QuorumReplica>,
     /// Those who only follow.
     pub observers: Vec<QuorumReplica>,
+    /// Where the voters are reached, as far as they say.
+    pub addresses: Vec<(NodeId, HostPort)>,
 }
 
 /// How far a replica of the metadata log is.
@@ -87,7 +90,7 @@ impl Admin {
             fenced: one.is_fenced,
             broker: Broker {
                 id: one.broker_id,
-                address: odeon_model::config::HostPort {
+                address: HostPort {
                     host: one.host,
                     port: u16::try_from(one.port).unwrap_or(0),
                 },
@@ -139,6 +142,12 @@ impl Admin {
         let response = self.client.call_any(&request).await?;
         let what = || "describe the metadata quorum".to_owned();
         check(what, response.error_code, response.error_message.as_ref())?;
+        let addresses = response.nodes.into_iter().filter_map(|node| {
+            let listener = node.listeners.into_iter().next()?;
+            let (host, port) = (listener.host, listener.port);
+            Some((node.node_id, HostPort { host, port }))
+        });
+        let addresses = addresses.collect();
         let topics = response.topics.into_iter();
         let mut partitions = topics.flat_map(|topic| topic.partitions);
         // An answer without the quorum is one of nothing.
@@ -155,6 +164,7 @@ impl Admin {
             high_watermark: state.high_watermark,
             voters: state.current_voters.into_iter().map(replica).collect(),
             observers: state.observers.into_iter().map(replica).collect(),
+            addresses,
         })
     }
 

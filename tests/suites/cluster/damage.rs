@@ -45,6 +45,15 @@ async fn equal(cluster: &TestCluster) {
     panic!("the disks differ");
 }
 
+async fn another_leads(cluster: &TestCluster, former: i32) {
+    cluster
+        .until("another leads", |image| {
+            let partition = image.partition("orders", 0);
+            partition.is_some_and(|p| p.leader >= 0 && p.leader != former)
+        })
+        .await;
+}
+
 async fn whole(cluster: &TestCluster, orders: &TestTopic) {
     cluster
         .until("all are in sync", |image| isr(image).len() == 3)
@@ -80,12 +89,7 @@ fn a_damaged_leader_gives_way_and_is_repaired_by_its_successor() {
         equal(&cluster).await;
         let leader = orders.leader(0).await;
         rot(&cluster, leader, 2_000);
-        cluster
-            .until("another leads", |image| {
-                let partition = image.partition("orders", 0);
-                partition.is_some_and(|p| p.leader >= 0 && p.leader != leader)
-            })
-            .await;
+        another_leads(&cluster, leader).await;
         whole(&cluster, &orders).await;
         cluster.shutdown().await;
     });
@@ -105,12 +109,7 @@ fn what_a_follower_cannot_take_makes_the_leader_look_at_its_own_log() {
         }
         rot(&cluster, leader, 2_000);
         cluster.restart(late).await;
-        cluster
-            .until("another leads", |image| {
-                let partition = image.partition("orders", 0);
-                partition.is_some_and(|p| p.leader >= 0 && p.leader != leader)
-            })
-            .await;
+        another_leads(&cluster, leader).await;
         whole(&cluster, &orders).await;
         cluster.shutdown().await;
     });

@@ -49,7 +49,7 @@ fn ids(replicas: &[m::describe_quorum_response::ReplicaState]) -> Vec<NodeId> {
 }
 
 /// Moves the first partition of a topic, or takes the move back.
-async fn reassign(
+pub async fn reassign(
     client: &mut ClusterClient,
     via: NodeId,
     topic: &str,
@@ -72,7 +72,7 @@ async fn reassign(
     ErrorCode::from_code(answer.responses[0].partitions[0].error_code)
 }
 
-async fn until_on(cluster: &TestCluster, topic: &str, replicas: &[NodeId]) {
+pub async fn until_on(cluster: &TestCluster, topic: &str, replicas: &[NodeId]) {
     let what = format!("{topic}-0 on {replicas:?}");
     cluster
         .until(&what, |image| {

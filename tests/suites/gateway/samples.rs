@@ -150,6 +150,11 @@ pub fn join(version: i16, group: &str) -> m::JoinGroupRequest {
     groups::join(version, group, "")
 }
 
+/// What moves a replica of a topic's first partition to another directory.
+pub fn move_to(path: &str, topic: &str) -> m::AlterReplicaLogDirsRequest {
+    admin::move_to(path, topic)
+}
+
 /// What moves a topic's first partition to where it is.
 pub fn reassign(topic: &str) -> m::AlterPartitionReassignmentsRequest {
     admin::reassign(topic)

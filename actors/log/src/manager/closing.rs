@@ -29,7 +29,7 @@ impl LogManager {
     pub(super) fn checkpoint_dir(&self, dir: &Dir) -> Result<()> {
         let logs_here = || {
             let mut mine = self.logs();
-            mine.retain(|log| Arc::ptr_eq(log.directory(), &dir.state));
+            mine.retain(|log| Arc::ptr_eq(&log.directory(), &dir.state));
             mine
         };
         let save_epochs = |logs: &[Log]| logs.iter().try_for_each(|log| log.shared.save_epochs());
@@ -68,7 +68,7 @@ impl LogManager {
         for dir in self.dirs.iter().filter(|dir| !dir.state.is_offline()) {
             let mine = logs
                 .iter()
-                .filter(|log| Arc::ptr_eq(log.directory(), &dir.state));
+                .filter(|log| Arc::ptr_eq(&log.directory(), &dir.state));
             let outcome = self
                 .close_together(dir, mine)
                 .and_then(|()| self.checkpoint_dir(dir))

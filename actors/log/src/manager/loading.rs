@@ -1,6 +1,6 @@
 //! Bringing the logs of the directories back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use odeon_model::{TopicPartition, Uuid};
@@ -11,7 +11,10 @@ use crate::checkpoint::{self, HIGH_WATERMARK, LOG_START, PARTITION_METADATA, REC
 use crate::error::{At, LogError, Result};
 use crate::files::{lock, remove_if_there, write};
 use crate::log::Log;
-use crate::names::{DELETE_DIR, LOG, dir_name, parse_dir_name};
+use crate::names::{
+    DELETE_DIR, FUTURE_DIR, LOG, STRAY_DIR, dir_name, parse_dir_name, parse_retired_dir_name,
+    retired_dir_name,
+};
 use crate::recovery::{Known, RecoveryReport, load};
 
 /// Folders that look like partitions but belong to others.
@@ -38,29 +41,45 @@ impl LogManager {
     /// `NoDirectory` if no directory is left.
     pub fn load_all(&self) -> Result<LoadSummary> {
         let mut summary = LoadSummary::default();
+        let mut copies = Vec::new();
         for dir in self.dirs.iter().filter(|dir| !dir.state.is_offline()) {
             summary.unclean_dirs += usize::from(!dir.clean);
-            if let Err(error) = self.load_dir(dir, &mut summary) {
-                dir.state.fail(&error.to_string());
+            match self.load_dir(dir, &mut summary) {
+                Ok(found) => copies.extend(found.into_iter().map(|(name, path)| (dir, name, path))),
+                Err(error) => dir.state.fail(&error.to_string()),
             }
+        }
+        for (dir, partition, path) in copies {
+            self.resume_move(&partition, dir, path);
         }
         self.check_any_online()?;
         Ok(summary)
     }
 
-    fn load_dir(&self, dir: &Dir, summary: &mut LoadSummary) -> Result<()> {
+    /// Loads a directory's logs; the copies in it that were to take the place of logs elsewhere.
+    fn load_dir(
+        &self,
+        dir: &Dir,
+        summary: &mut LoadSummary,
+    ) -> Result<Vec<(TopicPartition, PathBuf)>> {
         let root = dir.state.path();
         self.gather.hold(dir.tree.as_deref());
         let loaded = self.load_logs(dir, summary);
         let settled = self.gather.settle(dir.tree.as_deref());
-        loaded?;
+        let copies = loaded?;
         settled.at("syncing", root)?;
         // Before anyone appends: no entry may claim more than was found.
-        self.checkpoint_dir(dir)
+        self.checkpoint_dir(dir)?;
+        Ok(copies)
     }
 
-    fn load_logs(&self, dir: &Dir, summary: &mut LoadSummary) -> Result<()> {
+    fn load_logs(
+        &self,
+        dir: &Dir,
+        summary: &mut LoadSummary,
+    ) -> Result<Vec<(TopicPartition, PathBuf)>> {
         let root = dir.state.path();
+        let mut copies = Vec::new();
         for entry in self.disk.read_dir(root).at("listing", root)? {
             if !entry.is_dir {
                 continue;
@@ -72,6 +91,10 @@ impl LogManager {
                     path,
                     due,
                 });
+                continue;
+            }
+            if let Some(partition) = parse_retired_dir_name(&entry.name, FUTURE_DIR) {
+                copies.push((partition, root.join(&entry.name)));
                 continue;
             }
             let Some(partition) = parse_dir_name(&entry.name) else {
@@ -86,6 +109,7 @@ impl LogManager {
                     if report != RecoveryReport::default() {
                         summary.recovered.push((partition.clone(), report));
                     }
+                    self.note_home(&log);
                     write(&self.logs).insert(partition, log);
                     summary.loaded += 1;
                 }
@@ -101,7 +125,7 @@ impl LogManager {
                 }
             }
         }
-        Ok(())
+        Ok(copies)
     }
 
     fn load_one(
@@ -110,11 +134,14 @@ impl LogManager {
         partition: &TopicPartition,
     ) -> Result<Option<(Log, RecoveryReport)>> {
         let path = dir.state.path().join(dir_name(partition));
-        if let Some(other) = self.get(partition) {
+        let topic_id = checkpoint::read_topic_id(&self.disk, &path);
+        let other = self.get(partition);
+        if let Some(other) = &other
+            && !matches!(topic_id, Ok(Some(found)) if found == other.topic_id())
+        {
             let detail = format!("{} holds the same partition", other.folder().display());
             return Err(LogError::Corrupt { path, detail });
         }
-        let topic_id = checkpoint::read_topic_id(&self.disk, &path);
         if !matches!(topic_id, Ok(Some(_))) && self.is_half_made(&path)? {
             self.disk.remove_dir_all(&path).at("removing", &path)?;
             // For good: the partition may be made anew in another directory.
@@ -150,7 +177,31 @@ impl LogManager {
             self.defaults.clone(),
             recovered,
         );
+        if let Some(other) = other {
+            return Ok(self.choose(other, log)?.map(|log| (log, report)));
+        }
         Ok(Some((log, report)))
+    }
+
+    /// Of two logs of a partition, which a move left that was interrupted at its end, the one that has
+    /// more stays; the other is kept under a name that nobody serves. The second one, if it stays.
+    fn choose(&self, first: Log, second: Log) -> Result<Option<Log>> {
+        let has = |log: &Log| {
+            let latest = log.reader().latest_epoch().map(|latest| latest.epoch);
+            (latest, log.view().log_end())
+        };
+        let second_stays = has(&second) > has(&first);
+        let loser = if second_stays { &first } else { &second };
+        let (dir, from) = (loser.directory(), loser.folder());
+        let name = retired_dir_name(loser.partition(), self.rng.bytes16(), STRAY_DIR);
+        tracing::warn!(folder = %from.display(), stray = name, "a partition is there twice");
+        loser.mark_closed();
+        self.disk
+            .rename(&from, &dir.path().join(name))
+            .at("renaming", &from)?;
+        self.disk.sync_dir(dir.path()).at("syncing", dir.path())?;
+        dir.count_log(-1);
+        Ok(second_stays.then_some(second))
     }
 
     fn was_synced(&self, dir: &Dir, partition: &TopicPartition) -> bool {

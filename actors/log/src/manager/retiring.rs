@@ -40,13 +40,14 @@ impl LogManager {
     /// Renames a log's folder and forgets the log.
     fn retire(&self, partition: &TopicPartition, suffix: &str) -> Result<(Arc<DirState>, PathBuf)> {
         let _one_at_a_time = lock(&self.changes);
+        self.drop_future(partition);
         let missing = || LogError::NoSuchLog {
             partition: partition.clone(),
         };
         let log = self.get(partition).ok_or_else(missing)?;
-        log.shared.dir.check()?;
+        log.shared.dir().check()?;
         log.mark_closed();
-        let dir = log.directory().clone();
+        let dir = log.directory();
         let from = log.folder();
         let name = retired_dir_name(partition, self.rng.bytes16(), suffix);
         let to = dir.path().join(name);
@@ -55,7 +56,7 @@ impl LogManager {
             .rename(&from, &to)
             .at("renaming", &from)
             .and_then(|()| {
-                log.shared.place.folder.moved_to(to.clone());
+                log.shared.place().folder.moved_to(to.clone());
                 self.disk.sync_dir(dir.path()).at("syncing", dir.path())
             });
         log.shared.judge(moved)?;

@@ -46,7 +46,7 @@ impl BrokerState {
         }
         let Opened { log, config } = self.open(image, which).await?;
         let max_batch_bytes = config.max_message_bytes;
-        let view = view(which, leader_epoch, &log, &config);
+        let view = self.view(which, leader_epoch, &log, &config);
         let lag_max_ms = arguments.config.replication.lag_time_max_ms;
         let (spec, leader) = leader::child(LeaderArguments {
             log,
@@ -59,6 +59,7 @@ impl BrokerState {
             partition_epoch: partition.partition_epoch,
             changer: arguments.changer.clone(),
             handle: None,
+            restarts: Arc::default(),
             lag_max: Duration::from_millis(u64::try_from(lag_max_ms).unwrap_or(0)),
             config,
             producer_id_expiration_ms: self.producer_id_expiration_ms(image),
@@ -88,7 +89,7 @@ impl BrokerState {
             return Ok(());
         }
         let Opened { log, config } = self.open(image, which).await?;
-        let view = view(which, leader_epoch, &log, &config);
+        let view = self.view(which, leader_epoch, &log, &config);
         let (spec, follower) = follower::child(FollowerArguments {
             node_id: arguments.node_id,
             image: arguments.image.clone(),
@@ -134,6 +135,7 @@ impl BrokerState {
             mesh: arguments.mesh.clone(),
             routing: arguments.routing.clone(),
             image: arguments.image.clone(),
+            quota: arguments.quotas.follower.clone(),
             handle: None,
             clock: arguments.clock.clone(),
             rng: arguments.rng.clone(),
@@ -154,6 +156,20 @@ impl BrokerState {
         let open = move || open(&logs, &name, topic_id, settings);
         let log = arguments.blocking.run(open).await?;
         Ok(Opened { log, config })
+    }
+
+    fn view(
+        &self,
+        which: &Which,
+        leader_epoch: LeaderEpoch,
+        log: &Log,
+        config: &TopicConfig,
+    ) -> Arc<PartitionView> {
+        let (topic, topic_id) = (which.topic.clone(), which.topic_id);
+        let (partition, reader) = (which.partition, log.reader());
+        let view = PartitionView::new(topic, topic_id, partition, leader_epoch, reader, config);
+        view.throttle(self.arguments.node_id, config);
+        Arc::new(view)
     }
 
     async fn start(&self, which: &Which, spec: ChildSpec) -> Result<(), LeadError> {
@@ -193,18 +209,6 @@ impl BrokerState {
             tracing::error!(partition = %name, %error, "a deleted partition's files stay");
         }
     }
-}
-
-fn view(
-    which: &Which,
-    leader_epoch: LeaderEpoch,
-    log: &Log,
-    config: &TopicConfig,
-) -> Arc<PartitionView> {
-    let (topic, topic_id) = (which.topic.clone(), which.topic_id);
-    let (partition, reader) = (which.partition, log.reader());
-    let view = PartitionView::new(topic, topic_id, partition, leader_epoch, reader, config);
-    Arc::new(view)
 }
 
 /// Tells a leader who its replicas are.

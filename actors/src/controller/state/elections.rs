@@ -9,7 +9,7 @@ use odeon_metadata::{LeaderRecoveryState, MetadataImage, NO_LEADER, PartitionIma
 use odeon_model::{ErrorCode, NodeId, PartitionId, Uuid};
 use odeon_schema::metadata::PartitionChangeRecord;
 
-use super::partitions::{PartitionChange, Reach};
+use super::partitions::{PartitionChange, Reach, SAME_LEADER};
 use super::reassignments::Assignment;
 use super::{Decisions, Draft};
 use crate::controller::message::{
@@ -82,7 +82,11 @@ impl Decisions {
             ..self.change_of(image, topic, alteration.partition, current)
         };
         let epoch = current.leader_epoch;
-        if let Some(record) = change.build() {
+        let mut record = change.build();
+        if alteration.resigns && alteration.new_isr.iter().any(|(id, _)| *id == leader) {
+            record.get_or_insert(unchanged(alteration)).leader = leader;
+        }
+        if let Some(record) = record {
             draft.push(record);
         }
         let after = draft
@@ -90,7 +94,7 @@ impl Decisions {
             .partition_by_id(alteration.topic_id, alteration.partition)
             .ok_or(ErrorCode::UnknownTopicOrPartition)?;
         if after.leader_epoch != epoch {
-            // It was about to stop and asked out of its own ISR, or completed a reassignment.
+            // It gave way, was about to stop and asked out of its own ISR, or completed a reassignment.
             return Err(ErrorCode::NewLeaderElected);
         }
         Ok(AlteredPartition {
@@ -326,6 +330,16 @@ impl Decisions {
     }
 }
 
+/// The record of no change of a partition.
+fn unchanged(alteration: &PartitionAlteration) -> PartitionChangeRecord {
+    PartitionChangeRecord {
+        topic_id: alteration.topic_id,
+        partition_id: alteration.partition,
+        leader: SAME_LEADER,
+        ..Default::default()
+    }
+}
+
 /// Refuses an alteration that starts from something else than what is, or asks for what cannot be.
 fn check_alteration(
     image: &MetadataImage,
@@ -356,7 +370,8 @@ fn check_alteration(
         .iter()
         .enumerate()
         .all(|(n, (id, _))| !isr[..n].iter().any(|(i, _)| i == id));
-    let resigns = alteration.lost.contains(&leader) && !isr.is_empty();
+    let gives_way = alteration.resigns || alteration.lost.contains(&leader);
+    let resigns = gives_way && !isr.is_empty();
     let has_leader = leader == NO_LEADER || resigns || isr.iter().any(|(id, _)| *id == leader);
     let in_replicas = isr.iter().all(|(id, _)| current.replicas.contains(id));
     if !is_set || !has_leader || !in_replicas {

@@ -12,7 +12,7 @@ use odeon_schema::metadata::PartitionChangeRecord;
 use super::reassignments::Assignment;
 
 /// In a change record: the leader stays.
-const SAME_LEADER: NodeId = -2;
+pub(super) const SAME_LEADER: NodeId = -2;
 
 /// How far an election may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

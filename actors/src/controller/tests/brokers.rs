@@ -237,13 +237,17 @@ fn a_failed_directory_moves_only_its_partitions() {
     cluster.create_on("t", &[3, 1]);
     cluster.create_on("u", &[3, 1]);
     let id = cluster.image.topic("t").unwrap().id;
-    let assign = odeon_schema::metadata::PartitionChangeRecord {
-        topic_id: id,
-        partition_id: 0,
-        directories: Some(vec![dirs[0], Uuid([101; 16])]),
-        ..Default::default()
+    let other = cluster.image.topic("u").unwrap().id;
+    let assign = AssignDirectories {
+        broker_id: 3,
+        broker_epoch: cluster.image.broker(3).unwrap().epoch,
+        replicas: vec![(id, 0, dirs[0]), (other, 0, dirs[1]), (id, 7, dirs[1])],
     };
-    cluster.image.apply(&assign.into());
+    cluster
+        .decide(|d, draft, _| d.assign_directories(draft, &assign))
+        .unwrap();
+    let held = cluster.image.partition("t", 0).unwrap().directories.clone();
+    assert_eq!(held, [dirs[0], Uuid([101; 16])]);
     let beat = BrokerHeartbeat {
         offline_log_dirs: vec![dirs[0]],
         ..cluster.beat(3)
@@ -252,6 +256,25 @@ fn a_failed_directory_moves_only_its_partitions() {
     assert_eq!(cluster.partition("t"), (1, 1, vec![1]));
     assert_eq!(cluster.partition("u"), (3, 0, vec![3, 1]));
     assert_eq!(cluster.image.broker(3).unwrap().log_dirs, [dirs[1]]);
+}
+
+#[test]
+fn a_replica_in_a_directory_that_has_failed_already_leads_nothing() {
+    let mut cluster = Cluster::of(2);
+    cluster.create_on("t", &[1, 2]);
+    let epoch = cluster.image.broker(1).unwrap().epoch;
+    let mut assign = AssignDirectories {
+        broker_id: 1,
+        broker_epoch: epoch,
+        replicas: vec![(cluster.image.topic("t").unwrap().id, 0, Uuid([9; 16]))],
+    };
+    cluster
+        .decide(|d, draft, _| d.assign_directories(draft, &assign))
+        .unwrap();
+    assert_eq!(cluster.partition("t"), (2, 1, vec![2]));
+    assign.broker_epoch -= 1;
+    let stale = cluster.decide(|d, draft, _| d.assign_directories(draft, &assign));
+    assert_eq!(stale.unwrap_err().code, ErrorCode::StaleBrokerEpoch);
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn shrink(cluster: &Cluster, leader: NodeId, isr: &[NodeId]) -> AlterPartition {
                 .map(|id| (*id, cluster.image.broker(*id).map_or(-1, |b| b.epoch)))
                 .collect(),
             lost: Vec::new(),
+            resigns: false,
             recovering: false,
         }],
     }
@@ -44,6 +45,26 @@ fn a_leader_shrinks_and_grows_its_isr() {
     );
     let request = shrink(&cluster, 1, &[1, 2, 3]);
     assert_eq!(alter(&mut cluster, request).unwrap().isr, [1, 2, 3]);
+}
+
+#[test]
+fn a_leader_that_cannot_go_on_gives_way_or_gets_a_new_epoch() {
+    let mut cluster = Cluster::of(3);
+    cluster.create_on("t", &[1, 2]);
+    let mut resign = |leader, isr: &[NodeId]| {
+        let mut request = shrink(&cluster, leader, isr);
+        request.partitions[0].resigns = true;
+        let answer = alter(&mut cluster, request);
+        assert_eq!(answer, Err(ErrorCode::NewLeaderElected));
+        let partition = cluster.image.topic("t").unwrap().partition(0).unwrap();
+        (
+            partition.leader,
+            partition.leader_epoch,
+            partition.isr.clone(),
+        )
+    };
+    assert_eq!(resign(1, &[2]), (2, 1, vec![2]));
+    assert_eq!(resign(2, &[2]), (2, 2, vec![2]));
 }
 
 #[test]

@@ -175,6 +175,7 @@ impl Model {
                 partition_epoch: partition.partition_epoch,
                 new_isr: isr.into_iter().map(|id| (id, -1)).collect(),
                 lost: Vec::new(),
+                resigns: false,
                 recovering: false,
             }],
         };

@@ -129,6 +129,7 @@ fn propose_isr(cluster: &mut Cluster, topic: &str, isr: Vec<i32>) {
             partition_epoch: partition.partition_epoch,
             new_isr: isr.into_iter().map(|id| (id, -1)).collect(),
             lost: Vec::new(),
+            resigns: false,
             recovering: false,
         }],
     };

@@ -51,6 +51,7 @@ fn isr(cluster: &mut Cluster, isr: &[NodeId]) -> Result<AlteredPartition, ErrorC
             partition_epoch: now.partition_epoch,
             new_isr: isr.iter().map(|id| (*id, -1)).collect(),
             lost: Vec::new(),
+            resigns: false,
             recovering: false,
         }],
     };

@@ -20,6 +20,7 @@ use super::state::{FollowerState, Own, Step};
 use crate::partition::replication::Key;
 use crate::partition::replication::fetcher::FetcherHandle;
 use crate::partition::replication::wire::{Outcome, Part, Position};
+use crate::partition::syncing::{self, SyncNews};
 use crate::partition::view::PartitionView;
 use crate::settings::log_config;
 
@@ -123,8 +124,8 @@ impl Actor for PartitionFollower {
         match message {
             FollowerMsg::Fetched(part) => following.fetched(&myself, *part).await?,
             FollowerMsg::Report(fetcher) => following.introduce_to(&fetcher),
-            FollowerMsg::SyncTurn(slot) => following.run_sync(&myself, slot)?,
-            FollowerMsg::Synced(done) => following.synced(&myself, done)?,
+            FollowerMsg::Sync(SyncNews::Turn(slot)) => following.run_sync(&myself, slot)?,
+            FollowerMsg::Sync(SyncNews::Done(done)) => following.synced(&myself, done)?,
             FollowerMsg::TryAgain => following.say(),
             FollowerMsg::Configure {
                 config,
@@ -221,6 +222,7 @@ impl Following {
         let reader = self.arguments.log.reader();
         let own = Own {
             log_end: self.arguments.log.view().log_end(),
+            is_empty: reader.size_bytes() == 0,
             end_of_epoch: match part.outcome {
                 Outcome::Diverging(epoch, _) => reader.end_offset_for_epoch(epoch),
                 _ => None,
@@ -233,10 +235,13 @@ impl Following {
                     self.say();
                 }
             }
-            Step::Append(batches) => self.append(myself, batches, &part)?,
+            Step::Append(batches) => self.append(myself, batches, &part).await?,
             Step::AskOn => self.say(),
             Step::Truncate(offset) => self.truncate(offset, own.log_end).await?,
-            Step::StartAt(offset) => self.start_at(offset).await?,
+            Step::StartAt(offset) => {
+                self.start_at(offset).await?;
+                self.say();
+            }
             Step::Refuse(error) => {
                 let partition = self.arguments.log.partition();
                 tracing::warn!(%partition, %error, "what the leader sent cannot be appended");
@@ -247,12 +252,16 @@ impl Following {
         Ok(())
     }
 
-    fn append(
+    async fn append(
         &mut self,
         myself: &ActorRef<FollowerMsg>,
         batches: Vec<PreparedBatch>,
         part: &Part,
     ) -> Result<(), LogError> {
+        let first = batches.first().map(|batch| batch.header().base_offset);
+        if let Some(base) = first.filter(|base| *base < self.arguments.log.view().log_end()) {
+            self.start_at(base).await?;
+        }
         for batch in batches {
             self.writer.stage(batch, Origin::Replica)?;
         }
@@ -348,7 +357,6 @@ impl Following {
         };
         self.arguments.blocking.run(begin).await?;
         self.is_syncing = false;
-        self.say();
         Ok(())
     }
 
@@ -362,35 +370,12 @@ impl Following {
     }
 
     fn start_sync(&mut self, myself: &ActorRef<FollowerMsg>) -> Result<(), LogError> {
-        let slots = self.arguments.log.directory().sync_slots().clone();
-        if let Some(slot) = slots.try_acquire(1) {
-            return self.run_sync(myself, slot);
-        }
-        self.is_syncing = true;
-        let myself = myself.clone();
-        spawn(async move {
-            let slot = slots.acquire(1).await;
-            let _ = myself.cast(FollowerMsg::SyncTurn(slot));
-        });
+        self.is_syncing = syncing::begin(&mut self.writer, self.arguments.blocking, myself)?;
         Ok(())
     }
 
     fn run_sync(&mut self, myself: &ActorRef<FollowerMsg>, slot: Permit) -> Result<(), LogError> {
-        self.is_syncing = false;
-        let Some(job) = self.writer.sync_job()? else {
-            return Ok(());
-        };
-        self.is_syncing = true;
-        let (blocking, myself) = (self.arguments.blocking, myself.clone());
-        let work = move || {
-            let done = job.run();
-            drop(slot);
-            done
-        };
-        spawn(async move {
-            let done = blocking.run(work).await;
-            let _ = myself.cast(FollowerMsg::Synced(done));
-        });
+        self.is_syncing = syncing::run(&mut self.writer, slot, self.arguments.blocking, myself)?;
         Ok(())
     }
 

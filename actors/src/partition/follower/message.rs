@@ -2,24 +2,21 @@
 
 use std::sync::Arc;
 
-use odeon_kernel::budget::Permit;
-use odeon_log::SyncDone;
 use odeon_model::config::TopicConfig;
 
 use crate::partition::replication::fetcher::FetcherHandle;
 use crate::partition::replication::wire::Part;
+use crate::partition::syncing::SyncNews;
 
-/// The vocabulary. `SyncTurn`, `Synced` and `TryAgain` are the actor's own.
+/// The vocabulary. `Sync` and `TryAgain` are the actor's own.
 #[derive(Debug)]
 pub(super) enum FollowerMsg {
     /// The leader's answer.
     Fetched(Box<Part>),
     /// Say where you are to a fetcher that has just started.
     Report(FetcherHandle),
-    /// It is the turn of the sync that waits.
-    SyncTurn(Permit),
-    /// A sync ended.
-    Synced(SyncDone),
+    /// News of a sync.
+    Sync(SyncNews),
     /// What could not be written may be now.
     TryAgain,
     /// The topic's configuration changed, or the broker's.
@@ -34,3 +31,9 @@ pub(super) enum FollowerMsg {
 }
 
 impl ractor::Message for FollowerMsg {}
+
+impl From<SyncNews> for FollowerMsg {
+    fn from(news: SyncNews) -> Self {
+        Self::Sync(news)
+    }
+}

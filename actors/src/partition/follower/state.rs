@@ -12,7 +12,8 @@ const MAX_BATCH_BYTES: usize = 1 << 30;
 /// What to do.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Append these, possibly none, and take over the leader's offsets.
+    /// Append these, possibly none, and take over the leader's offsets. The first batch of an empty log may
+    /// begin before its end: the leader's first offset lies within that batch.
     Append(Vec<PreparedBatch>),
     /// A piece of a batch came: ask for the next. Or one that does not fit what is here: ask for that.
     AskOn,
@@ -28,6 +29,8 @@ pub(super) enum Step {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Own {
     pub(super) log_end: Offset,
+    /// It has no records.
+    pub(super) is_empty: bool,
     /// The largest epoch not above the diverging one, and where it ends here.
     pub(super) end_of_epoch: Option<(LeaderEpoch, Offset)>,
 }
@@ -46,7 +49,7 @@ impl FollowerState {
 
     pub(super) fn step(&mut self, part: &Part, own: Own) -> Step {
         match part.outcome {
-            Outcome::Records => self.records(part, own.log_end),
+            Outcome::Records => self.records(part, own),
             Outcome::Diverging(epoch, end) => {
                 self.pieces.clear();
                 Step::Truncate(truncation(epoch, end, own))
@@ -63,12 +66,12 @@ impl FollowerState {
         }
     }
 
-    fn records(&mut self, part: &Part, log_end: Offset) -> Step {
+    fn records(&mut self, part: &Part, own: Own) -> Step {
         let (offset, bytes) = part.after;
         if bytes == 0 {
             // The batch from its beginning, perhaps once more.
             self.pieces.clear();
-        } else if (offset, bytes) != (log_end, self.has_bytes()) {
+        } else if (offset, bytes) != (own.log_end, self.has_bytes()) {
             return Step::AskOn;
         }
         if part.is_piece || !self.pieces.is_empty() {
@@ -85,7 +88,7 @@ impl FollowerState {
             true => part.records.clone(),
             false => std::mem::take(&mut self.pieces).freeze(),
         };
-        match batches(records, log_end) {
+        match batches(records, own) {
             Ok(batches) => Step::Append(batches),
             Err(error) => Step::Refuse(error),
         }
@@ -93,16 +96,17 @@ impl FollowerState {
 }
 
 /// The batches from `log_end` on, each whole and with its own checksum.
-fn batches(records: Bytes, log_end: Offset) -> Result<Vec<PreparedBatch>, RecordsError> {
+fn batches(records: Bytes, own: Own) -> Result<Vec<PreparedBatch>, RecordsError> {
     let mut batches = Vec::new();
-    let mut next = log_end;
+    let mut next = own.log_end;
     for batch in split_batches(records) {
         let (header, bytes): (BatchHeader, Bytes) = batch?;
         check_crc(&bytes)?;
         if header.next_offset() <= next {
             continue;
         }
-        if header.base_offset < next {
+        let is_first = own.is_empty && batches.is_empty();
+        if header.base_offset < next && !is_first {
             return Err(RecordsError::Corrupt("a batch overlaps the log's end"));
         }
         next = header.next_offset();

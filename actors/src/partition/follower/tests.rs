@@ -23,6 +23,7 @@ fn part(outcome: Outcome, records: impl Into<Bytes>, is_piece: bool) -> Part {
 fn own(log_end: i64, end_of_epoch: Option<(i32, i64)>) -> Own {
     Own {
         log_end,
+        is_empty: false,
         end_of_epoch,
     }
 }
@@ -53,6 +54,20 @@ fn batches_are_appended_from_the_log_end_on() {
     let records = [batch(2, 3), batch(5, 2), batch(9, 1)].concat();
     let step = state.step(&part(Outcome::Records, records, false), own(5, None));
     assert_eq!(offsets(step), [(5, 6), (9, 9)]);
+}
+
+#[test]
+fn an_empty_log_may_begin_with_a_batch_that_the_leaders_first_offset_lies_within() {
+    let records = [batch(2, 3), batch(5, 2)].concat();
+    let empty = Own {
+        is_empty: true,
+        ..own(4, None)
+    };
+    let part = part(Outcome::Records, records, false);
+    let step = FollowerState::default().step(&part, empty);
+    assert_eq!(offsets(step), [(2, 4), (5, 6)]);
+    let step = FollowerState::default().step(&part, own(4, None));
+    assert!(matches!(step, Step::Refuse(_)), "{step:?}");
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use odeon_kernel::{Blocking, SharedClock, spawn};
-use odeon_log::{Lease, Log, LogError, LogWriter, Staged, later_if_full};
-use odeon_model::config::{Durability, TopicConfig};
+use odeon_kernel::{Blocking, SharedClock};
+use odeon_log::{Lease, Log, LogError, LogWriter, Staged};
+use odeon_model::config::TopicConfig;
 use odeon_model::{ErrorCode, LeaderEpoch, NodeId};
 use odeon_records::{PreparedBatch, TimestampType};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -14,9 +14,11 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use super::handle::LeaderHandle;
 use super::message::{Acks, AppendError, AppendReply, Appended, LeaderMsg, LeaderStatus, Origin};
 use super::replicas::Replicas;
+use super::restarts::Restarts;
 use super::state::{Beginning, LeaderState, Rules};
 use crate::partition::isr::IsrChanger;
 use crate::partition::log_error_code;
+use crate::partition::syncing::SyncNews;
 use crate::partition::view::PartitionView;
 use crate::settings::log_config;
 
@@ -47,6 +49,8 @@ pub struct LeaderArguments {
     pub changer: IsrChanger,
     /// Its own handle, once there is one.
     pub handle: Option<LeaderHandle>,
+    /// Counts its starts in this epoch.
+    pub restarts: Arc<Restarts>,
     /// `replica.lag.time.max.ms`.
     pub lag_max: Duration,
     /// The topic's settings.
@@ -96,6 +100,9 @@ pub(super) struct Leading {
 mod deleting;
 mod insync;
 mod syncing;
+mod upkeep;
+
+use insync::{Alone, give_way};
 
 #[ractor::async_trait]
 impl Actor for PartitionLeader {
@@ -111,6 +118,10 @@ impl Actor for PartitionLeader {
         // What is said from now on is heard; what was said before is read below, or asked for.
         if let Some(handle) = &arguments.handle {
             handle.leads_to(myself.clone());
+        }
+        let now = arguments.clock.monotonic();
+        if arguments.restarts.begins(now) {
+            give_way(&arguments, Alone::GoesOn);
         }
         let incarnation = arguments.leases.fetch_add(1, Ordering::AcqRel);
         let lease = Lease {
@@ -128,6 +139,7 @@ impl Actor for PartitionLeader {
         let is_restart = arguments.view.begin_at(offsets.log_end()) > 0;
         if offsets.log_end() < arguments.view.high_watermark() {
             // What readers have seen is gone: only a new epoch may tell them so.
+            give_way(&arguments, Alone::NeedsAnEpoch);
             return Err("the log ends below its published high watermark".into());
         }
         let mut replicas = Replicas::new(
@@ -136,7 +148,7 @@ impl Actor for PartitionLeader {
             arguments.isr.clone(),
             arguments.partition_epoch,
             offsets.log_end(),
-            arguments.clock.monotonic(),
+            now,
         );
         if is_restart {
             // What its predecessor asked for may still happen.
@@ -184,8 +196,8 @@ impl Actor for PartitionLeader {
                 state.append(&myself, *batch, acks, origin, reply);
             }
             LeaderMsg::Flush => state.flush(&myself)?,
-            LeaderMsg::SyncTurn(slot) => state.run_sync(&myself, slot)?,
-            LeaderMsg::Synced(done) => state.synced(&myself, done)?,
+            LeaderMsg::Sync(SyncNews::Turn(slot)) => state.run_sync(&myself, slot)?,
+            LeaderMsg::Sync(SyncNews::Done(done)) => state.synced(&myself, done)?,
             LeaderMsg::FlushDue => state.flush_due(&myself)?,
             LeaderMsg::DeleteRecords {
                 before_offset,
@@ -381,54 +393,6 @@ impl Leading {
         self.publish();
         self.sync(myself);
         self.arrange_flush(myself);
-    }
-
-    fn maintain(&mut self, myself: &ActorRef<LeaderMsg>) -> Result<(), LogError> {
-        let clock = self.arguments.clock.clone();
-        let (now_ms, now) = (clock.now_ms(), clock.monotonic());
-        self.writer.expire_producers(now_ms)?;
-        let high_watermark = self.decide.high_watermark();
-        let retained = self.writer.apply_retention(now_ms, now, high_watermark);
-        let retained = later_if_full(retained)?;
-        if retained.segments > 0 {
-            tracing::info!(
-                topic = &*self.arguments.view.topic,
-                partition = self.arguments.view.partition,
-                segments = retained.segments,
-                bytes = retained.bytes,
-                log_start = retained.log_start,
-                "retention removed segments"
-            );
-        }
-        self.writer.run_deletions(now)?;
-        self.writer.trim()?;
-        self.return_for_deletions(myself, now)?;
-        if self.arguments.config.durability == Durability::PageCache {
-            self.start_sync(myself)?;
-        }
-        Ok(())
-    }
-
-    /// Comes back when the files of removed segments are due, unless that is arranged already.
-    fn return_for_deletions(
-        &mut self,
-        myself: &ActorRef<LeaderMsg>,
-        now: Duration,
-    ) -> Result<(), LogError> {
-        let Some(due) = self.writer.next_deletion()? else {
-            return Ok(());
-        };
-        if self.returns_at.is_some_and(|at| at > now) {
-            return Ok(());
-        }
-        self.returns_at = Some(due);
-        let sleep = self.arguments.clock.sleep(due.saturating_sub(now));
-        let myself = myself.clone();
-        spawn(async move {
-            sleep.await;
-            let _ = myself.cast(LeaderMsg::Maintain);
-        });
-        Ok(())
     }
 
     fn status(&self) -> LeaderStatus {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use odeon_kernel::budget::Permit;
-use odeon_log::{ProducerStates, SyncDone};
+use odeon_log::ProducerStates;
 use odeon_model::config::TopicConfig;
 use odeon_model::{ErrorCode, NodeId, Offset};
 use odeon_records::PreparedBatch;
@@ -11,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::replicas::Report;
 use crate::partition::isr::Altered;
+use crate::partition::syncing::SyncNews;
 
 /// What a producer waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub struct LeaderStatus {
 /// Where an append's answer goes.
 pub(super) type AppendReply = oneshot::Sender<Result<Appended, AppendError>>;
 
-/// The vocabulary. `Flush`, `SyncTurn`, `Synced`, `FlushDue`, `Altered` and `LookAtIsr` are the actor's
+/// The vocabulary. `Flush`, `Sync`, `FlushDue`, `Altered` and `LookAtIsr` are the actor's
 /// own.
 #[derive(Debug)]
 pub(super) enum LeaderMsg {
@@ -98,10 +98,8 @@ pub(super) enum LeaderMsg {
     },
     /// Write all that was staged.
     Flush,
-    /// It is the turn of the sync that waits.
-    SyncTurn(Permit),
-    /// A sync ended.
-    Synced(SyncDone),
+    /// News of a sync.
+    Sync(SyncNews),
     /// What is in the page cache has been there for `flush.ms`.
     FlushDue,
     /// Move the log start offset up; -1 means the high watermark. Answers the new log start.
@@ -145,3 +143,9 @@ pub(super) enum LeaderMsg {
 }
 
 impl ractor::Message for LeaderMsg {}
+
+impl From<SyncNews> for LeaderMsg {
+    fn from(news: SyncNews) -> Self {
+        Self::Sync(news)
+    }
+}

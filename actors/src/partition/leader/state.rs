@@ -223,14 +223,9 @@ impl<R> LeaderState<R> {
         self.log_end - self.flushed
     }
 
-    /// The sync that was to start had nothing to do.
-    pub(super) fn sync_skipped(&mut self) {
-        self.sync_running = false;
-    }
-
-    /// A sync was started.
-    pub(super) fn sync_started(&mut self) {
-        self.sync_running = true;
+    /// Notes whether a sync is under way, or waits for its turn.
+    pub(super) fn set_syncing(&mut self, is_syncing: bool) {
+        self.sync_running = is_syncing;
     }
 
     /// The sync that was running is over; it covered everything below `flushed`.

@@ -51,7 +51,7 @@ fn a_durable_write_is_acknowledged_by_its_sync_and_not_before() {
     assert!(answered(&mut state).is_empty());
     assert_eq!(state.high_watermark(), 0);
     assert!(state.wants_sync());
-    state.sync_started();
+    state.set_syncing(true);
     assert!(!state.wants_sync(), "one sync at a time");
     state.written(20, NOW);
     state.wait(19, 19);
@@ -62,7 +62,7 @@ fn a_durable_write_is_acknowledged_by_its_sync_and_not_before() {
         state.wants_sync(),
         "what was written during the sync needs the next one"
     );
-    state.sync_started();
+    state.set_syncing(true);
     state.synced(20);
     assert_eq!(answered(&mut state), [19]);
     assert_eq!(state.pending_acks(), 0);
@@ -93,7 +93,7 @@ fn in_the_page_cache_fewer_than_flush_messages_records_count_before_they_are_on_
     assert_eq!(answered(&mut state), [0; 0]);
     assert_eq!(state.high_watermark(), 4);
     assert!(state.wants_sync());
-    state.sync_started();
+    state.set_syncing(true);
     state.synced(6);
     assert_eq!(answered(&mut state), [5]);
     assert_eq!((state.high_watermark(), state.unflushed()), (6, 0));
@@ -104,7 +104,7 @@ fn a_restarted_leader_serves_only_what_was_synced() {
     let mut state = leader(Durability::Fsync, 10, 6);
     assert_eq!(state.high_watermark(), 6);
     assert!(state.wants_sync());
-    state.sync_started();
+    state.set_syncing(true);
     state.synced(10);
     answered(&mut state);
     assert_eq!(state.high_watermark(), 10);
@@ -116,10 +116,10 @@ fn a_duplicate_waits_for_its_original_even_behind_later_batches() {
     state.written(20, NOW);
     state.wait(19, 19);
     state.wait(9, 9);
-    state.sync_started();
+    state.set_syncing(true);
     state.synced(10);
     assert_eq!(answered(&mut state), [9]);
-    state.sync_started();
+    state.set_syncing(true);
     state.synced(20);
     assert_eq!(answered(&mut state), [19]);
 }
@@ -180,7 +180,7 @@ proptest! {
                     waiting.push(end - 1);
                 }
                 1 => if state.wants_sync() {
-                    state.sync_started();
+                    state.set_syncing(true);
                     target = Some(end);
                 },
                 _ => if let Some(done) = target.take() {
@@ -231,7 +231,7 @@ fn a_durable_write_is_acknowledged_by_the_slowest_in_sync_disk() {
     let mut state = three(Durability::Fsync, &[1, 2, 3]);
     state.written(10, NOW);
     state.wait(9, 9);
-    state.sync_started();
+    state.set_syncing(true);
     state.synced(10);
     assert!(answered(&mut state).is_empty(), "nobody was heard");
     assert!(state.report(2, at(10, 10), NOW));
@@ -327,7 +327,7 @@ fn a_leader_that_begins_again_counts_all_replicas_until_earlier_alterations_are_
         LeaderState::new(replicas, rules(2, Durability::Fsync), begins(0, 0, 0));
     state.written(10, NOW);
     state.wait(9, 9);
-    state.sync_started();
+    state.set_syncing(true);
     state.synced(10);
     state.report(2, at(10, 10), NOW);
     assert!(answered(&mut state).is_empty(), "3 may be in sync");
@@ -358,7 +358,7 @@ fn a_leader_without_room_gives_way_to_those_who_can_go_on_without_it() {
 fn a_replica_that_lacks_what_readers_saw_is_lost_and_a_damaged_leader_gives_way() {
     let mut state = three(Durability::Fsync, &[1, 2, 3]);
     state.written(10, NOW);
-    state.sync_started();
+    state.set_syncing(true);
     state.synced(10);
     state.report(2, at(10, 10), NOW);
     state.report(3, at(10, 10), NOW);

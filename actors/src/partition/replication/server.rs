@@ -8,21 +8,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use odeon_kernel::{Blocking, SharedClock, Waiter, spawn};
+use odeon_kernel::{Blocking, SharedClock, Waiter, Watch, spawn};
 use odeon_log::LogError;
 use odeon_mesh::{Mesh, decode, handler};
-use odeon_model::{LeaderEpoch, NodeId};
+use odeon_metadata::MetadataImage;
+use odeon_model::NodeId;
 
 use super::Key;
-use super::session::{Follower, Leader, Next};
+use super::session::{Follower, Next};
 use super::subscription::{Queue, Subscription};
 use super::wire::{
-    Answer, Change, FETCH, Fetch, MAX_HEAD_BYTES, MAX_PARTS, Outcome, PROGRESS, Part, Progress,
-    REPLY_BYTES,
+    Answer, FETCH, Fetch, MAX_HEAD_BYTES, MAX_PARTS, Outcome, PROGRESS, Part, Progress, REPLY_BYTES,
 };
 use crate::partition::leader::Report;
 use crate::partition::view::PartitionView;
 use crate::partition::{Route, RoutingTable};
+use crate::quota::BrokerQuota;
+
+mod sessions;
 
 /// The longest that a fetch waits, whatever it asks for.
 const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -36,6 +39,9 @@ pub struct ReplicaServer {
 #[derive(Debug)]
 struct Inner {
     routing: Arc<RoutingTable>,
+    image: Watch<MetadataImage>,
+    /// What goes to throttled followers.
+    quota: Arc<BrokerQuota>,
     clock: SharedClock,
     blocking: Blocking,
     /// Where answers are put together: calls come on a runtime that must not wait for a disk.
@@ -75,6 +81,8 @@ impl ReplicaServer {
     /// A server without sessions, which reads on the runtime `data`.
     pub fn new(
         routing: Arc<RoutingTable>,
+        image: Watch<MetadataImage>,
+        quota: Arc<BrokerQuota>,
         clock: SharedClock,
         blocking: Blocking,
         data: tokio::runtime::Handle,
@@ -82,6 +90,8 @@ impl ReplicaServer {
         let sessions = Mutex::default();
         let inner = Inner {
             routing,
+            image,
+            quota,
             clock,
             blocking,
             data,
@@ -232,7 +242,7 @@ impl ReplicaServer {
     }
 
     /// What there is for the followers whose partitions rang, as much as fits.
-    async fn collect(&self, session: &Session) -> Vec<Part> {
+    async fn collect(&self, session: &Arc<Session>) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut left = REPLY_BYTES;
         // What rings meanwhile is for the next answer.
@@ -252,7 +262,13 @@ impl ReplicaServer {
     }
 
     /// A partition's part of the answer; `None` if there is nothing to tell, or no room for it.
-    async fn part(&self, session: &Session, key: Key, left: usize, first: bool) -> Option<Part> {
+    async fn part(
+        &self,
+        session: &Arc<Session>,
+        key: Key,
+        left: usize,
+        first: bool,
+    ) -> Option<Part> {
         session.tell_again(key, &self.inner.routing);
         let (view, follower, next, leader) = session.look(key)?;
         let view = view.as_deref();
@@ -267,8 +283,10 @@ impl ReplicaServer {
             records: Bytes::new(),
             is_piece: false,
         };
+        let is_throttled = view.is_some_and(PartitionView::throttles_leader);
         match next {
             Next::Nothing => return None,
+            Next::Send if is_throttled && self.is_held_back(session, key) => return None,
             Next::Tell(outcome) => part.outcome = outcome,
             Next::Send => match self.read(view?, &follower, left, first).await {
                 Ok(None) => {
@@ -288,7 +306,29 @@ impl ReplicaServer {
             },
         }
         session.told(&part);
+        if is_throttled {
+            self.inner.quota.spend(part.records.len());
+        }
         Some(part)
+    }
+
+    /// Whether a throttled follower has to wait, which one in sync never does. It is looked at again
+    /// when the quota allows it.
+    fn is_held_back(&self, session: &Arc<Session>, key: Key) -> bool {
+        let image = self.inner.image.get();
+        let partition = image.partition_by_id(key.0, key.1);
+        if partition.is_some_and(|partition| partition.isr.contains(&session.node)) {
+            return false;
+        }
+        let Some(wait) = self.inner.quota.wait() else {
+            return false;
+        };
+        let (sleep, session) = (self.inner.clock.sleep(wait), session.clone());
+        spawn(async move {
+            sleep.await;
+            session.ring(key);
+        });
+        true
     }
 
     /// Records from the follower's log end on: whole batches, or a piece of one that is larger than
@@ -301,13 +341,9 @@ impl ReplicaServer {
         first: bool,
     ) -> Result<Option<(Bytes, bool)>, LogError> {
         let (from, bound) = (follower.at.log_end, view.log_end_offset());
-        let mut read = view.reader.read_cached(from, left, bound, first)?;
-        if read.is_none() {
-            let reader = view.reader.clone();
-            let cold = move || reader.read(from, left, bound, first);
-            read = Some(self.inner.blocking.run(cold).await?);
-        }
-        let records = read.unwrap_or_default().records;
+        let (reader, blocking) = (&view.reader, self.inner.blocking);
+        let read = reader.read_aside(blocking, (from, left), bound, first);
+        let records = read.await?.records;
         if records.is_empty() {
             return Ok(None);
         }
@@ -319,138 +355,6 @@ impl ReplicaServer {
         let is_piece = rest.len() > REPLY_BYTES;
         let piece = rest.slice(..rest.len().min(REPLY_BYTES));
         Ok(Some((piece, is_piece)))
-    }
-}
-
-impl Session {
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self) {
-        self.queue.close();
-        self.entries().clear();
-    }
-
-    /// Notes where a follower is, tells its leader, and looks at it soon.
-    fn place(
-        &self,
-        entries: &mut BTreeMap<Key, Entry>,
-        change: Change,
-        route: Option<Route>,
-        broker_epoch: i64,
-    ) {
-        let (key, at) = (change.key(), change.at);
-        let route = route.filter(|route| route.view.leader_epoch == at.leader_epoch);
-        let view = route.as_ref().map(|route| route.view.clone());
-        let is_same = entries.get(&key).is_some_and(|entry| {
-            let same = |a: &Arc<PartitionView>, b: &Arc<PartitionView>| Arc::ptr_eq(a, b);
-            matches!((&entry.view, &view), (Some(a), Some(b)) if same(a, b))
-        });
-        if !is_same {
-            let subscription = Subscription::new(key, self.queue.clone());
-            if let Some(view) = &view {
-                view.followers.add(subscription.clone());
-            }
-            let follower = Follower::new(at);
-            let entry = Entry {
-                follower,
-                sequence: 0,
-                view,
-                subscription,
-                told: None,
-            };
-            entries.insert(key, entry);
-        }
-        let Some(entry) = entries.get_mut(&key) else {
-            return;
-        };
-        entry.follower.moves(at);
-        entry.subscription.ring();
-        if let Some(route) = route
-            && entry.follower.agrees(&leader(&route.view, at.last_epoch))
-        {
-            let report = Report {
-                broker_epoch,
-                log_start: at.log_start,
-                log_end: at.log_end,
-                flushed: at.flushed,
-            };
-            entry.told = Some((route.view.beginnings(), report));
-            route.leader.report(self.node, report);
-        }
-    }
-
-    /// Tells a leader that has begun again where the follower is.
-    fn tell_again(&self, key: Key, routing: &RoutingTable) {
-        let mut entries = self.entries();
-        let Some(entry) = entries.get_mut(&key) else {
-            return;
-        };
-        if let (Some(view), Some((leader, report))) = (&entry.view, &mut entry.told)
-            && *leader != view.beginnings()
-            && let Some(route) = routing.get(key.0, key.1)
-            && route.view.leader_epoch == view.leader_epoch
-        {
-            *leader = view.beginnings();
-            route.leader.report(self.node, *report);
-        }
-    }
-
-    /// A follower and its leader as they are now, and what is to be done.
-    fn look(&self, key: Key) -> Option<(Option<Arc<PartitionView>>, Follower, Next, Leader)> {
-        let entries = self.entries();
-        let entry = entries.get(&key)?;
-        let follower = entry.follower;
-        let view = entry.view.as_ref().filter(|view| !view.is_closed());
-        let leader = view.map_or(
-            Leader {
-                leader_epoch: -1,
-                log_start: -1,
-                log_end: -1,
-                high_watermark: -1,
-                end_of_last_epoch: None,
-            },
-            |view| leader(view, follower.at.last_epoch),
-        );
-        Some((view.cloned(), follower, follower.next(&leader), leader))
-    }
-
-    fn ring(&self, key: Key) {
-        if let Some(entry) = self.entries().get(&key) {
-            entry.subscription.ring();
-        }
-    }
-
-    /// Notes what a follower is told. It answers to all but newer offsets.
-    fn told(&self, part: &Part) {
-        let mut entries = self.entries();
-        let Some(entry) = entries.get_mut(&part.key) else {
-            return;
-        };
-        entry.follower.sent = part.number;
-        match part.outcome {
-            Outcome::Records => {
-                entry.follower.told = (part.high_watermark, part.log_start);
-                entry.follower.is_busy = !part.records.is_empty();
-            }
-            Outcome::Diverging(..) | Outcome::OutOfRange(_) => entry.follower.is_busy = true,
-            // It asks again when it knows better.
-            Outcome::NotLeader | Outcome::Failed => {
-                entries.remove(&part.key);
-            }
-        }
-    }
-}
-
-/// A leader's log as it is now, for a follower whose last record is of an epoch.
-fn leader(view: &PartitionView, last_epoch: LeaderEpoch) -> Leader {
-    Leader {
-        leader_epoch: view.leader_epoch,
-        log_start: view.log_start_offset(),
-        log_end: view.log_end_offset(),
-        high_watermark: view.high_watermark(),
-        end_of_last_epoch: view.reader.end_offset_for_epoch(last_epoch),
     }
 }
 

@@ -47,11 +47,15 @@ pub async fn handle(
     });
     let node = context.node().clone();
     let results = context.node().blocking.run(move || {
-        let logs = node.logs.logs();
+        let (logs, moves) = (node.logs.logs(), node.logs.moves());
         node.logs
             .directories()
             .map(|dir| {
-                let mine = logs.iter().filter(|log| Arc::ptr_eq(log.directory(), dir));
+                let is_here = |log: &Log| Arc::ptr_eq(&log.directory(), dir);
+                let mine = logs.iter().filter(|log| is_here(log));
+                let mine = mine.map(|log| (log, None));
+                let coming = moves.iter().filter(|one| is_here(&one.future));
+                let coming = coming.map(|one| (&one.future, Some(&one.current)));
                 let offline = dir.is_offline();
                 let (free, total) = node.logs.space_bytes(dir).unwrap_or((u64::MAX, u64::MAX));
                 DescribeLogDirsResult {
@@ -64,7 +68,7 @@ pub async fn handle(
                     topics: if offline {
                         Vec::new()
                     } else {
-                        topics(mine, wanted.as_ref())
+                        topics(mine.chain(coming), wanted.as_ref())
                     },
                     total_bytes: i64::try_from(total).unwrap_or(-1),
                     usable_bytes: i64::try_from(free).unwrap_or(-1),
@@ -86,12 +90,13 @@ fn absolute(path: &std::path::Path) -> String {
         .to_string()
 }
 
+/// The logs of a directory by topic. With each copy that is to take a log's place comes that log.
 fn topics<'a>(
-    logs: impl Iterator<Item = &'a Log>,
+    logs: impl Iterator<Item = (&'a Log, Option<&'a Log>)>,
     wanted: Option<&BTreeMap<String, Vec<i32>>>,
 ) -> Vec<DescribeLogDirsTopic> {
     let mut topics: BTreeMap<Arc<str>, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-    for log in logs {
+    for (log, current) in logs {
         let name = log.partition();
         let asked = wanted.is_none_or(|wanted| {
             wanted
@@ -105,6 +110,11 @@ fn topics<'a>(
                 .push(DescribeLogDirsPartition {
                     partition_index: name.partition,
                     partition_size: i64::try_from(log.reader().size_bytes()).unwrap_or(i64::MAX),
+                    offset_lag: current.map_or(0, |current| {
+                        let lag = current.view().log_end() - log.view().log_end();
+                        lag.max(0)
+                    }),
+                    is_future_key: current.is_some(),
                     ..Default::default()
                 });
         }

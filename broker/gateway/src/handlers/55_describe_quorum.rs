@@ -87,25 +87,37 @@ pub async fn handle(
     }
 }
 
-/// Where the voters are reached. A node's controller answers on its broker listeners here.
+/// Where the voters are reached: at their controllers' listener, or, where they do not say, at their
+/// brokers' listeners, where a controller answers as well.
 fn nodes(context: &RequestContext, status: &QuorumStatus) -> Vec<Node> {
     let image = context.node().image.get();
+    let names = &context.node().config.network.controller_listener_names;
+    let at_controller = |endpoint: &str| {
+        let (host, port) = endpoint.rsplit_once(':')?;
+        Some(Listener {
+            name: names.first()?.clone(),
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: port.parse().ok()?,
+            ..Default::default()
+        })
+    };
+    let at_broker = |id: i32| {
+        let broker = image.broker(id);
+        let endpoints = broker.into_iter().flat_map(|broker| &broker.endpoints);
+        let listeners = endpoints.map(|endpoint| Listener {
+            name: endpoint.name.clone(),
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            ..Default::default()
+        });
+        listeners.collect()
+    };
     let nodes = status.voters.iter().map(|voter| Node {
         node_id: voter.node_id,
-        listeners: image
-            .broker(voter.node_id)
-            .map(|broker| {
-                let endpoints = broker.endpoints.iter();
-                endpoints
-                    .map(|endpoint| Listener {
-                        name: endpoint.name.clone(),
-                        host: endpoint.host.clone(),
-                        port: endpoint.port,
-                        ..Default::default()
-                    })
-                    .collect()
-            })
-            .unwrap_or_default(),
+        listeners: match at_controller(&voter.endpoint) {
+            Some(listener) => vec![listener],
+            None => at_broker(voter.node_id),
+        },
         ..Default::default()
     });
     nodes.collect()

@@ -113,8 +113,7 @@ pub(super) fn admit(
     Admitted::Reads(range, offsets)
 }
 
-/// Reads what is in memory at once, and what is not on a thread that may wait for the disk, so that
-/// cold data holds up nobody else.
+/// Reads what was admitted.
 pub(super) async fn read_records(
     context: &RequestContext,
     view: &PartitionView,
@@ -127,17 +126,14 @@ pub(super) async fn read_records(
         bound,
         at_least_one,
     } = range;
-    let mut read = view
+    let blocking = context.node().blocking;
+    let read = view
         .reader
-        .read_cached(offset, max_bytes, bound, at_least_one);
-    if let Ok(None) = read {
-        let reader = view.reader.clone();
-        let cold = move || reader.read(offset, max_bytes, bound, at_least_one);
-        read = context.node().blocking.run(cold).await.map(Some);
-    }
+        .read_aside(blocking, (offset, max_bytes), bound, at_least_one)
+        .await;
     match read {
         Ok(read) => Read {
-            records: read.unwrap_or_default().records,
+            records: read.records,
             offsets,
             ..Read::default()
         },

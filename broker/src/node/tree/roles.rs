@@ -14,6 +14,8 @@ use odeon_kernel::supervisor::{
 /// What the roles are made of, kept for their restarts.
 pub(super) struct Roles {
     pub(super) broker: BrokerArguments,
+    /// Whether there is a broker at all.
+    pub(super) is_broker: bool,
     pub(super) controller: ControllerArguments,
     pub(super) controller_handle: ControllerHandle,
     pub(super) replicas: SupervisorHandle,
@@ -78,10 +80,9 @@ impl Roles {
             ]
         };
         let handle = SupervisorHandle::new(clock.clone());
-        vec![
-            controller,
-            Supervisor::child(&handle, hosts, Restart::Permanent, hosted),
-        ]
+        let broker = Supervisor::child(&handle, hosts, Restart::Permanent, hosted);
+        let broker = self.is_broker.then_some(broker);
+        [controller].into_iter().chain(broker).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use super::error::{ConfigError, shorten};
 use super::layers::{BrokerLayers, effective};
 use super::registry::{ConfigMap, find_topic};
 use super::value::{Value, validate};
+use crate::{NodeId, PartitionId};
 
 /// When a write with acks=all is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -107,6 +108,41 @@ pub struct TopicConfig {
     pub min_cleanable_dirty_ratio: f64,
     /// When acks=all is answered.
     pub durability: Durability,
+    /// The replicas whose sending is throttled while they lead.
+    pub leader_throttled_replicas: ThrottledReplicas,
+    /// The replicas whose catching up is throttled.
+    pub follower_throttled_replicas: ThrottledReplicas,
+}
+
+/// Which replicas of a topic are throttled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThrottledReplicas {
+    /// All of them.
+    All,
+    /// These, by partition and node.
+    Only(Vec<(PartitionId, NodeId)>),
+}
+
+impl ThrottledReplicas {
+    /// Whether a replica is one of them.
+    pub fn includes(&self, partition: PartitionId, node: NodeId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(replicas) => replicas.contains(&(partition, node)),
+        }
+    }
+
+    /// Reads `*` or `PARTITION:NODE,...`; what is not of this form is left out.
+    fn parse(entries: &[String]) -> Self {
+        let read = |entry: &String| {
+            let (partition, node) = entry.split_once(':')?;
+            Some((partition.parse().ok()?, node.parse().ok()?))
+        };
+        match entries {
+            [all] if all == "*" => Self::All,
+            _ => Self::Only(entries.iter().filter_map(read).collect()),
+        }
+    }
 }
 
 impl Default for TopicConfig {
@@ -160,6 +196,12 @@ impl TopicConfig {
                 "page-cache" => Durability::PageCache,
                 _ => Durability::Fsync,
             },
+            leader_throttled_replicas: ThrottledReplicas::parse(
+                &view.list("leader.replication.throttled.replicas"),
+            ),
+            follower_throttled_replicas: ThrottledReplicas::parse(
+                &view.list("follower.replication.throttled.replicas"),
+            ),
         }
     }
 }

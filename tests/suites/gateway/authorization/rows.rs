@@ -373,6 +373,9 @@ async fn cluster_changes(t: &mut Table) {
     };
     let codes = |a: &m::ElectLeadersResponse| vec![a.error_code];
     t.row((2, CHANGES), make, codes, failed, &alter).await;
+    let make = |n: Names| crate::gateway::samples::move_to("/nowhere", n.topic);
+    let codes = |a: &m::AlterReplicaLogDirsResponse| vec![a.results[0].partitions[0].error_code];
+    t.row((2, READS), make, codes, failed, &alter).await;
     let make = |n: Names| crate::gateway::samples::reassign(n.topic);
     let codes = |a: &m::AlterPartitionReassignmentsResponse| vec![a.error_code];
     t.row((1, CHANGES), make, codes, failed, &alter).await;

@@ -67,6 +67,7 @@ fn replicas(samples: &mut Samples) {
         ..Default::default()
     });
     samples.add(|_, label| reassign(&name(label)));
+    samples.add(|_, label| move_to("/nowhere", &name(label)));
     samples.add(|_, label| m::ListPartitionReassignmentsRequest {
         topics: (label == "wrong").then(|| {
             vec![
@@ -79,6 +80,24 @@ fn replicas(samples: &mut Samples) {
         }),
         ..Default::default()
     });
+}
+
+/// Moves a replica to another directory.
+pub(super) fn move_to(path: &str, topic: &str) -> m::AlterReplicaLogDirsRequest {
+    use m::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+    let topic = AlterReplicaLogDirTopic {
+        name: topic.to_owned(),
+        partitions: vec![0],
+        ..Default::default()
+    };
+    m::AlterReplicaLogDirsRequest {
+        dirs: vec![AlterReplicaLogDir {
+            path: path.to_owned(),
+            topics: vec![topic],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
 }
 
 /// Moves a partition to where it is.

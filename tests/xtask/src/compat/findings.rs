@@ -24,7 +24,6 @@ const FEATURES: &[(&str, &[i16])] = &[
     ("reassignment", &[45, 46]),
     ("UpdateFeatures", &[57]),
     ("ElectLeaders", &[43]),
-    ("AlterReplicaLogDirs", &[34]),
     ("ListConfigResources", &[74]),
     ("client metrics", &[71, 72]),
 ];

@@ -6,13 +6,57 @@ use odeon_kernel::spawn;
 use odeon_model::{ErrorCode, NodeId};
 use ractor::ActorRef;
 
-use super::{LeaderMsg, Leading};
+use super::{LeaderArguments, LeaderMsg, Leading};
 use crate::controller::PartitionAlteration;
 use crate::partition::isr::Altered;
 use crate::partition::leader::replicas::{Fitness, Report};
 
 /// How long an alteration that failed waits for the next attempt.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// What a leader that gives way does when nobody else is in sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alone {
+    /// It goes on.
+    GoesOn,
+    /// It cannot in this epoch.
+    NeedsAnEpoch,
+}
+
+/// Asks the controller for another leader, or for a new epoch.
+pub(super) fn give_way(arguments: &LeaderArguments, alone: Alone) {
+    let (topic_id, partition) = (arguments.view.topic_id, arguments.view.partition);
+    let known = arguments.changer.partition(topic_id, partition);
+    let Some(known) = known.filter(|known| known.leader_epoch == arguments.leader_epoch) else {
+        return;
+    };
+    let others = known.isr.iter().filter(|id| **id != arguments.node_id);
+    let mut isr: Vec<NodeId> = others.copied().collect();
+    if isr.is_empty() && alone == Alone::GoesOn {
+        return;
+    }
+    if isr.is_empty() {
+        isr.push(arguments.node_id);
+    }
+    tracing::warn!(
+        topic = &*arguments.view.topic,
+        partition,
+        ?isr,
+        "asks for another leader"
+    );
+    let alteration = PartitionAlteration {
+        topic_id,
+        partition,
+        leader_epoch: arguments.leader_epoch,
+        partition_epoch: known.partition_epoch,
+        new_isr: isr.into_iter().map(|id| (id, -1)).collect(),
+        lost: Vec::new(),
+        resigns: true,
+        recovering: false,
+    };
+    // A refusal leads to the next attempt by the next restart.
+    arguments.changer.alter(alteration, |_| ());
+}
 
 impl Leading {
     pub(super) fn report(
@@ -57,6 +101,7 @@ impl Leading {
                 partition_epoch: self.decide.partition_epoch(),
                 new_isr: wanted.isr,
                 lost: wanted.lost,
+                resigns: false,
                 recovering: false,
             };
             let myself = myself.clone();

@@ -9,6 +9,7 @@ use odeon_model::config::Durability;
 use ractor::ActorRef;
 
 use super::{LeaderMsg, Leading, refusal};
+use crate::partition::syncing;
 
 /// A `flush.ms` of more than ten years is never.
 const NEVER_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1000;
@@ -24,23 +25,13 @@ impl Leading {
         }
     }
 
-    /// Starts a sync, or waits for its turn: only so many run in a log directory beside each other.
-    /// What is written while it waits is covered by it.
+    /// Starts a sync, unless one is under way or there is nothing to sync.
     pub(super) fn start_sync(&mut self, myself: &ActorRef<LeaderMsg>) -> Result<(), LogError> {
         if self.decide.is_syncing() || !self.writer.needs_sync()? {
             return Ok(());
         }
-        let slots = self.arguments.log.directory().sync_slots().clone();
-        if let Some(slot) = slots.try_acquire(1) {
-            return self.run_sync(myself, slot);
-        }
-        self.decide.sync_started();
-        let myself = myself.clone();
-        spawn(async move {
-            let slot = slots.acquire(1).await;
-            // A leader that ended gives the slot back by dropping it.
-            let _ = myself.cast(LeaderMsg::SyncTurn(slot));
-        });
+        let is_under_way = syncing::begin(&mut self.writer, self.arguments.blocking, myself)?;
+        self.decide.set_syncing(is_under_way);
         Ok(())
     }
 
@@ -50,21 +41,8 @@ impl Leading {
         myself: &ActorRef<LeaderMsg>,
         slot: Permit,
     ) -> Result<(), LogError> {
-        let Some(job) = self.writer.sync_job()? else {
-            self.decide.sync_skipped();
-            return Ok(());
-        };
-        self.decide.sync_started();
-        let (blocking, myself) = (self.arguments.blocking, myself.clone());
-        let work = move || {
-            let done = job.run();
-            drop(slot);
-            done
-        };
-        spawn(async move {
-            let done = blocking.run(work).await;
-            let _ = myself.cast(LeaderMsg::Synced(done));
-        });
+        let runs = syncing::run(&mut self.writer, slot, self.arguments.blocking, myself)?;
+        self.decide.set_syncing(runs);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::partition::replication::Key;
 use crate::partition::replication::wire::{
     Answer, FETCH, Fetch, MAX_HEAD_BYTES, Outcome, PROGRESS, Part, Position, Progress,
 };
+use crate::quota::BrokerQuota;
 
 /// How long a fetch waits at the leaders' node.
 const MAX_WAIT_MS: u32 = 500;
@@ -47,6 +48,8 @@ pub struct FetcherArguments {
     pub routing: Arc<RoutingTable>,
     /// Where the epoch of this node's registration is found.
     pub image: Watch<MetadataImage>,
+    /// What throttled followers take.
+    pub quota: Arc<BrokerQuota>,
     /// Its own handle, once there is one.
     pub handle: Option<FetcherHandle>,
     /// Time.
@@ -131,6 +134,7 @@ impl Actor for ReplicaFetcher {
             FetcherMsg::Follow { key, follower, at } => state.follow(key, follower, at),
             FetcherMsg::Moved { key, at } => {
                 state.moved(key, at);
+                fetching.hold_back(&myself, key);
             }
             FetcherMsg::Unfollow { key, leader_epoch } => state.unfollow(key, leader_epoch),
             FetcherMsg::Fetched { session, answer } if session == current => {
@@ -143,7 +147,12 @@ impl Actor for ReplicaFetcher {
                 }
             }
             FetcherMsg::Overdue { session } if session == current => state.lose_patience(),
-            FetcherMsg::Again(keys) => keys.into_iter().for_each(|key| state.again(key)),
+            FetcherMsg::Again(keys) => {
+                for key in keys {
+                    fetching.state.again(key);
+                    fetching.hold_back(&myself, key);
+                }
+            }
             FetcherMsg::Begin { failed } if failed == current => {
                 let session = fetching.arguments.rng.next_u64();
                 state.begin(session);
@@ -157,6 +166,23 @@ impl Actor for ReplicaFetcher {
 }
 
 impl Fetching {
+    /// Says where a throttled follower is only when the quota allows it to get more, unless it has what
+    /// readers may see: others count on that one.
+    fn hold_back(&mut self, myself: &ActorRef<FetcherMsg>, key: Key) {
+        if !self.is_throttled(key) || !self.state.is_behind(key) {
+            return;
+        }
+        if let Some(wait) = self.arguments.quota.wait() {
+            self.state.hold(key);
+            self.later(myself, wait, FetcherMsg::Again(vec![key]));
+        }
+    }
+
+    fn is_throttled(&self, key: Key) -> bool {
+        let followed = self.arguments.routing.follower(key.0, key.1);
+        followed.is_some_and(|followed| followed.view.throttles_follower())
+    }
+
     fn send(&mut self, myself: &ActorRef<FetcherMsg>) {
         let image = self.arguments.image.get();
         let broker = image.broker(self.arguments.node_id);
@@ -246,8 +272,13 @@ impl Fetching {
             Outcome::Records => !part.records.is_empty(),
             Outcome::Diverging(..) | Outcome::OutOfRange(_) => true,
         };
+        let (bytes, high_watermark) = (part.records.len(), part.high_watermark);
         if !follower.fetched(part) {
             return false;
+        }
+        self.state.saw_high_watermark(key, high_watermark);
+        if bytes > 0 && self.is_throttled(key) {
+            self.arguments.quota.spend(bytes);
         }
         if is_answered {
             self.state.awaits(key);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use odeon_model::{BrokerEpoch, LeaderEpoch};
+use odeon_model::{BrokerEpoch, LeaderEpoch, Offset};
 
 use crate::partition::replication::Key;
 use crate::partition::replication::wire::{Change, MAX_CHANGES, Position, Progress};
@@ -29,6 +29,8 @@ pub(super) struct FetcherState<H> {
     forgotten: Vec<Key>,
     is_fetching: bool,
     is_reporting: bool,
+    /// The leaders' high watermarks, as far as they were told.
+    high_watermarks: BTreeMap<Key, Offset>,
     /// Who was handed something and has not said how far it got.
     awaited: BTreeSet<Key>,
 }
@@ -45,6 +47,7 @@ impl<H> FetcherState<H> {
             forgotten: Vec::new(),
             is_fetching: false,
             is_reporting: false,
+            high_watermarks: BTreeMap::new(),
             awaited: BTreeSet::new(),
         }
     }
@@ -79,8 +82,7 @@ impl<H> FetcherState<H> {
         self.awaited.remove(&key);
     }
 
-    /// True if nobody is awaited any more.
-    pub(super) fn moved(&mut self, key: Key, at: Position) -> bool {
+    pub(super) fn moved(&mut self, key: Key, at: Position) {
         if let Some((_, known)) = self.followed.get_mut(&key)
             && known.leader_epoch == at.leader_epoch
         {
@@ -88,13 +90,29 @@ impl<H> FetcherState<H> {
             self.changed.insert(key);
             self.awaited.remove(&key);
         }
-        self.awaited.is_empty()
+    }
+
+    /// Says where a follower is only when it is [asked for again](Self::again).
+    pub(super) fn hold(&mut self, key: Key) {
+        self.changed.remove(&key);
+    }
+
+    /// Notes what a leader said of its high watermark.
+    pub(super) fn saw_high_watermark(&mut self, key: Key, high_watermark: Offset) {
+        self.high_watermarks.insert(key, high_watermark);
+    }
+
+    /// Whether a follower lacks something that readers of its leader see.
+    pub(super) fn is_behind(&self, key: Key) -> bool {
+        let (known, seen) = (self.followed.get(&key), self.high_watermarks.get(&key));
+        known.is_some_and(|(_, at)| seen.is_some_and(|seen| at.log_end < *seen))
     }
 
     pub(super) fn unfollow(&mut self, key: Key, leader_epoch: LeaderEpoch) {
         let known = self.followed.get(&key).map(|(_, at)| at.leader_epoch);
         if known == Some(leader_epoch) {
             self.followed.remove(&key);
+            self.high_watermarks.remove(&key);
             self.changed.remove(&key);
             self.awaited.remove(&key);
             self.forgotten.push(key);

@@ -1,20 +1,8 @@
 use odeon_model::Uuid;
 
 use super::state::{FetcherState, Send};
+use crate::partition::replication::tests::at;
 use crate::partition::replication::wire::{MAX_CHANGES, Position, Progress};
-
-fn at(log_end: i64, last_epoch: i32) -> Position {
-    Position {
-        leader_epoch: 5,
-        log_start: 0,
-        log_end,
-        flushed: log_end,
-        last_epoch,
-        has_bytes: 0,
-        heard: 0,
-        refuses: false,
-    }
-}
 
 const ONE: (Uuid, i32) = (Uuid::ONE, 0);
 const TWO: (Uuid, i32) = (Uuid::ONE, 1);
@@ -107,4 +95,22 @@ fn positions_of_an_older_epoch_change_nothing() {
     assert!(state.follower(ONE, 5).is_none());
     state.unfollow(ONE, 6);
     assert_eq!(report(&mut state).forgotten, [ONE]);
+}
+
+#[test]
+fn a_follower_that_is_held_back_says_where_it_is_when_it_is_asked_for_again() {
+    let mut state = FetcherState::new(1);
+    state.follow(ONE, (), at(0, -1));
+    assert!(!state.is_behind(ONE), "nobody knows yet");
+    fetch(&mut state);
+    state.saw_high_watermark(ONE, 9);
+    state.moved(ONE, at(3, 5));
+    assert!(state.is_behind(ONE));
+    state.hold(ONE);
+    assert!(state.next().is_none(), "it is held back");
+    state.again(ONE);
+    assert_eq!(report(&mut state).changes.len(), 1);
+    state.reported();
+    state.moved(ONE, at(9, 5));
+    assert!(!state.is_behind(ONE));
 }

@@ -272,6 +272,11 @@ async fn the_cluster_describes_itself_in_every_version() {
         assert_eq!(partition.current_voters.len(), 1);
         assert_eq!(answer.nodes.len(), usize::from(version >= 2));
     }
+    for version in versions::<m::AlterReplicaLogDirsRequest>() {
+        let answer = c.call(version, &samples::move_to("/nowhere", TOPIC)).await;
+        let partition = &answer.results[0].partitions[0];
+        assert_eq!(partition.error_code, 57, "there is no such directory");
+    }
     for version in versions::<m::DescribeLogDirsRequest>() {
         let request = m::DescribeLogDirsRequest {
             topics: None,
