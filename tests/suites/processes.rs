@@ -1,5 +1,8 @@
 //! A cluster of processes, as its users start it: elections, deaths, returns.
 
+// Processes are real, and so are their files.
+#![allow(clippy::disallowed_methods)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

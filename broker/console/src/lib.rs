@@ -10,8 +10,10 @@
 //!
 //! The console reads views and changes nothing, except that it kills actors where
 //! `odeon.developer.kill.actors` allows it: whoever kills one sees what its supervisor makes of it. The
-//! body must say that it is JSON, which no web page of another site can have a browser do. actix-web runs on an actix-rt system of its own
-//! thread, so that a slow reader of `/metrics` stalls nobody.
+//! body must say that it is JSON, which no web page of another site can have a browser do.
+//!
+//! actix-web runs on an actix-rt system of its own thread, so that a slow reader of `/metrics` stalls
+//! nobody.
 
 use std::fmt;
 use std::sync::Arc;

@@ -44,7 +44,7 @@ fn standing(runtime: &tokio::runtime::Runtime, cluster: &ClusterProcess) -> Stan
     let status = cluster.says(&["cluster", "status"]);
     let term = status["quorum"]["leader_epoch"].as_u64();
     let topic = |name: &str| MetadataRequestTopic {
-        name: Some(name.to_owned().into()),
+        name: Some(name.to_owned()),
         ..MetadataRequestTopic::default()
     };
     let request = MetadataRequest {
