@@ -11,6 +11,7 @@
 pub mod follower;
 pub mod isr;
 pub mod leader;
+pub mod newest;
 pub mod replication;
 pub mod routing;
 mod syncing;

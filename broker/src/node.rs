@@ -150,6 +150,7 @@ impl SystemRuntime {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("odeon-system")
+            .on_thread_start(odeon_kernel::system::prefer_this_thread)
             .enable_all()
             .build()
             .map_err(NodeError::Runtime)?;

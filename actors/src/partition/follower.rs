@@ -28,7 +28,7 @@ pub use handle::FollowerHandle;
 /// long as its disk lets it hope.
 pub fn child(mut arguments: FollowerArguments) -> (ChildSpec, FollowerHandle) {
     let slot = Slot::new(arguments.clock.clone());
-    let handle = FollowerHandle::new(slot.clone());
+    let handle = FollowerHandle::new(slot.clone(), arguments.settings.clone());
     arguments.handle = Some(handle.clone());
     let name = arguments.log.partition().to_string();
     let spec = ChildSpec::actor(name, Restart::Permanent, &slot, move || {

@@ -38,7 +38,7 @@ pub use restarts::Restarts;
 /// neighbours along. After a few restarts in a minute it asks the controller for another leader.
 pub fn child(mut arguments: LeaderArguments) -> (ChildSpec, LeaderHandle) {
     let slot = Slot::new(arguments.clock.clone());
-    let handle = LeaderHandle::new(slot.clone());
+    let handle = LeaderHandle::new(slot.clone(), arguments.settings.clone());
     arguments.handle = Some(handle.clone());
     let name = format!("{}-{}", arguments.view.topic, arguments.view.partition);
     let spec = ChildSpec::actor(name, Restart::Permanent, &slot, move || {

@@ -186,9 +186,8 @@ fn a_pull_is_not_slowed_by_slow_syncs_and_no_acknowledgement_precedes_one() {
              the fastest acknowledgement took {quick_ack:?}, and {slow_ack:?}"
         );
         assert!(slow_ack >= SLOW_SYNC, "{slow_ack:?}");
-        // A pull that waits for each sync takes one for each answer of 256 KiB.
-        let waits = SLOW_SYNC * u32::try_from(PULLED_MB * 4).expect("a small number");
-        assert!(slow < quick + waits / 4, "{slow:?}, and {quick:?} without");
+        // Both depend on what else the machine does.
+        assert!(slow < quick * 3, "{slow:?}, and {quick:?} without");
     });
 }
 

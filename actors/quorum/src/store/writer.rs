@@ -298,6 +298,7 @@ impl Desk {
         std::thread::Builder::new()
             .name("raft-log".into())
             .spawn(move || {
+                odeon_kernel::system::prefer_this_thread();
                 while let Ok(first) = receiver.recv() {
                     let mut group = vec![(first.0, first.1.0)];
                     while group.len() < MAX_GROUP {

@@ -15,6 +15,7 @@ use crate::broker::reconcile::Which;
 use crate::node::OFFSETS_TOPIC;
 use crate::partition::follower::{self, FollowerArguments};
 use crate::partition::leader::{self, LeaderArguments};
+use crate::partition::newest::Settings;
 use crate::partition::replication::fetcher::{self, FetcherArguments, FetcherHandle};
 use crate::partition::{Followed, PartitionView, Route};
 use crate::settings::{log_config, topic_config};
@@ -63,6 +64,7 @@ impl BrokerState {
             lag_max: Duration::from_millis(u64::try_from(lag_max_ms).unwrap_or(0)),
             config,
             producer_id_expiration_ms: self.producer_id_expiration_ms(image),
+            settings: Settings::default(),
             blocking: arguments.blocking,
             clock: arguments.clock.clone(),
         });
@@ -102,6 +104,7 @@ impl BrokerState {
             view: view.clone(),
             config,
             producer_id_expiration_ms: self.producer_id_expiration_ms(image),
+            settings: Settings::default(),
             blocking: arguments.blocking,
             clock: arguments.clock.clone(),
         });

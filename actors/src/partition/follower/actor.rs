@@ -17,6 +17,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use super::handle::FollowerHandle;
 use super::message::FollowerMsg;
 use super::state::{FollowerState, Own, Step};
+use crate::partition::newest::Settings;
 use crate::partition::replication::Key;
 use crate::partition::replication::fetcher::FetcherHandle;
 use crate::partition::replication::wire::{Outcome, Part, Position};
@@ -56,6 +57,8 @@ pub struct FollowerArguments {
     pub config: Arc<TopicConfig>,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// Newer settings, once there are any.
+    pub settings: Settings,
     /// Where syncs and cuts run.
     pub blocking: Blocking,
     /// Time.
@@ -84,10 +87,14 @@ impl Actor for PartitionFollower {
     async fn pre_start(
         &self,
         myself: ActorRef<FollowerMsg>,
-        arguments: FollowerArguments,
+        mut arguments: FollowerArguments,
     ) -> Result<Following, ActorProcessingErr> {
         if let Some(handle) = &arguments.handle {
             handle.leads_to(myself.clone());
+        }
+        if let Some((config, producer_id_expiration_ms)) = arguments.settings.get() {
+            arguments.config = config;
+            arguments.producer_id_expiration_ms = producer_id_expiration_ms;
         }
         let lease = Lease {
             leader_epoch: arguments.leader_epoch,

@@ -7,6 +7,7 @@ use odeon_model::config::TopicConfig;
 use ractor::ActorRef;
 
 use super::message::FollowerMsg;
+use crate::partition::newest::Settings;
 use crate::partition::replication::fetcher::FetcherHandle;
 use crate::partition::replication::wire::Part;
 
@@ -14,11 +15,12 @@ use crate::partition::replication::wire::Part;
 #[derive(Debug, Clone)]
 pub struct FollowerHandle {
     slot: Slot<FollowerMsg>,
+    settings: Settings,
 }
 
 impl FollowerHandle {
-    pub(super) fn new(slot: Slot<FollowerMsg>) -> Self {
-        Self { slot }
+    pub(super) fn new(slot: Slot<FollowerMsg>, settings: Settings) -> Self {
+        Self { slot, settings }
     }
 
     /// An incarnation that starts has what is sent from now on in its mailbox.
@@ -44,6 +46,7 @@ impl FollowerHandle {
 
     /// Takes over changed settings.
     pub(crate) fn configure(&self, config: Arc<TopicConfig>, producer_id_expiration_ms: i64) {
+        self.settings.put(config.clone(), producer_id_expiration_ms);
         let _ = self.slot.cast(FollowerMsg::Configure {
             config,
             producer_id_expiration_ms,

@@ -18,6 +18,7 @@ use super::restarts::Restarts;
 use super::state::{Beginning, LeaderState, Rules};
 use crate::partition::isr::IsrChanger;
 use crate::partition::log_error_code;
+use crate::partition::newest::Settings;
 use crate::partition::syncing::SyncNews;
 use crate::partition::view::PartitionView;
 use crate::settings::log_config;
@@ -57,6 +58,8 @@ pub struct LeaderArguments {
     pub config: Arc<TopicConfig>,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// Newer settings, once there are any.
+    pub settings: Settings,
     /// Where syncs run.
     pub blocking: Blocking,
     /// Time.
@@ -113,11 +116,15 @@ impl Actor for PartitionLeader {
     async fn pre_start(
         &self,
         myself: ActorRef<LeaderMsg>,
-        arguments: LeaderArguments,
+        mut arguments: LeaderArguments,
     ) -> Result<Leading, ActorProcessingErr> {
         // What is said from now on is heard; what was said before is read below, or asked for.
         if let Some(handle) = &arguments.handle {
             handle.leads_to(myself.clone());
+        }
+        if let Some((config, producer_id_expiration_ms)) = arguments.settings.get() {
+            arguments.config = config;
+            arguments.producer_id_expiration_ms = producer_id_expiration_ms;
         }
         let now = arguments.clock.monotonic();
         if arguments.restarts.begins(now) {

@@ -11,16 +11,18 @@ use tokio::sync::oneshot;
 
 use super::message::{Acks, AppendError, Appended, LeaderMsg, LeaderStatus, Origin};
 use super::replicas::Report;
+use crate::partition::newest::Settings;
 
 /// A replaceable handle: it reaches whichever incarnation of the leader runs now. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LeaderHandle {
     slot: Slot<LeaderMsg>,
+    settings: Settings,
 }
 
 impl LeaderHandle {
-    pub(super) fn new(slot: Slot<LeaderMsg>) -> Self {
-        Self { slot }
+    pub(super) fn new(slot: Slot<LeaderMsg>, settings: Settings) -> Self {
+        Self { slot, settings }
     }
 
     /// An incarnation that starts has what is sent from now on in its mailbox.
@@ -75,6 +77,7 @@ impl LeaderHandle {
 
     /// Takes over changed settings.
     pub(crate) fn configure(&self, config: Arc<TopicConfig>, producer_id_expiration_ms: i64) {
+        self.settings.put(config.clone(), producer_id_expiration_ms);
         let _ = self.slot.cast(LeaderMsg::Configure {
             config,
             producer_id_expiration_ms,
