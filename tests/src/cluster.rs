@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeon::{MeshSource, Node, NodeOptions};
-use odeon_kernel::sim::{SimClock, SimDisk};
+use odeon_kernel::sim::{Pace, SimClock, SimDisk};
 use odeon_kernel::{Blocking, Rng, Seams, SharedClock, SystemClock, TaskGuard, spawn};
 use odeon_mesh::{Cut, LinkFault, LocalNetwork, LocalOptions};
 use odeon_metadata::MetadataImage;
@@ -54,8 +54,8 @@ pub struct ClusterBuilder {
     properties: BTreeMap<String, String>,
     clock: SharedClock,
     rng: Arc<Rng>,
-    blocking: Blocking,
     simulated: bool,
+    latency_max: Duration,
     history: Option<History>,
 }
 
@@ -77,8 +77,8 @@ impl ClusterBuilder {
             properties: properties.into(),
             clock: Arc::new(SystemClock::new()),
             rng: Arc::new(Rng::from_entropy()),
-            blocking: Blocking::Pool,
             simulated: false,
+            latency_max: Duration::ZERO,
             history: None,
         }
     }
@@ -89,7 +89,6 @@ impl ClusterBuilder {
     pub fn simulated(mut self, clock: &SimClock, rng: &Arc<Rng>) -> Self {
         self.clock = Arc::new(clock.clone());
         self.rng = rng.clone();
-        self.blocking = Blocking::Delayed;
         self.simulated = true;
         self
     }
@@ -98,6 +97,13 @@ impl ClusterBuilder {
     #[must_use]
     pub fn voters(mut self, voters: NodeId) -> Self {
         self.voters = voters;
+        self
+    }
+
+    /// Lets every message between nodes take up to so long.
+    #[must_use]
+    pub fn latency(mut self, latency_max: Duration) -> Self {
+        self.latency_max = latency_max;
         self
     }
 
@@ -137,6 +143,7 @@ impl ClusterBuilder {
     pub fn build(self) -> TestCluster {
         let options = LocalOptions {
             seed: self.rng.next_u64(),
+            latency_max: self.latency_max,
             ..LocalOptions::default()
         };
         let network = LocalNetwork::with_options(self.clock.clone(), options);
@@ -147,13 +154,17 @@ impl ClusterBuilder {
                 machine.watch(*id, history.clone());
             }
         }
-        TestCluster {
+        let cluster = TestCluster {
             inner: Arc::new(Inner {
                 builder: self,
                 network,
                 machines,
             }),
+        };
+        for id in cluster.ids() {
+            cluster.slow_disk(id, None);
         }
+        cluster
     }
 }
 
@@ -241,6 +252,12 @@ impl TestCluster {
         self.machine(id).clock()
     }
 
+    /// Has a node's syncs and other blocking work take up to twice `delay_max` longer, or the usual
+    /// time. Simulated clusters only.
+    pub fn slow_disk(&self, id: NodeId, delay_max: Option<Duration>) {
+        pace(id).set(delay_max);
+    }
+
     fn machine(&self, id: NodeId) -> &Machine {
         self.inner.machines.get(&id).expect("there is such a node")
     }
@@ -273,7 +290,10 @@ impl TestCluster {
                 true => builder.rng.clone(),
                 false => Arc::new(Rng::from_entropy()),
             },
-            blocking: builder.blocking,
+            blocking: match simulated {
+                true => Blocking::Delayed(pace(id)),
+                false => Blocking::Pool,
+            },
             system: simulated.then(tokio::runtime::Handle::current),
         };
         let options = NodeOptions {
@@ -469,4 +489,9 @@ impl TestCluster {
             self.stop(id).await;
         }
     }
+}
+
+/// The pace of a node's machine.
+fn pace(id: NodeId) -> Pace {
+    Pace::of(id.unsigned_abs())
 }

@@ -17,8 +17,11 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use odeon_actors::node::OFFSETS_TOPIC;
+use odeon_kernel::clock::timeout;
 use odeon_kernel::sim::{self, Bug, IgnoredSync, SimClock};
-use odeon_kernel::{Clock, Rng, spawn};
+use odeon_kernel::{Clock, Rng, spawn, watch};
+use odeon_model::NodeId;
 use odeon_tests::cluster::History;
 use odeon_tests::{ClusterBuilder, TestCluster};
 
@@ -34,9 +37,14 @@ use counts::Counts;
 use known::Known;
 
 /// How long faults come.
-const FAULTY: Duration = Duration::from_secs(55);
+const FAULTY: Duration = Duration::from_secs(60);
 /// How long a healed cluster may take until everything works.
 const HEALING: Duration = Duration::from_secs(90);
+
+/// How long a fault waits for a promise to come.
+const PROMISE: Duration = Duration::from_millis(700);
+/// Partitions of the topic of committed offsets.
+const OFFSETS_PARTITIONS: i32 = 2;
 
 /// What all tasks of a run share. Clones are the same.
 #[derive(Clone)]
@@ -47,7 +55,11 @@ struct World {
     known: Arc<Mutex<Known>>,
     topics: Arc<Vec<(String, i32)>>,
     stopping: Arc<std::sync::atomic::AtomicBool>,
+    promises: Arc<watch::Sender<Option<Promise>>>,
 }
+
+/// Who last promised something to a client, and where.
+type Promise = (NodeId, Place);
 
 /// A partition of a topic.
 type Place = (String, i32);
@@ -70,6 +82,52 @@ impl World {
     /// One of them.
     fn pick<'a, T>(&self, all: &'a [T]) -> Option<&'a T> {
         all.get(self.rng.below(all.len() as u64) as usize)
+    }
+
+    /// Somebody was promised something.
+    fn promise(&self, by: NodeId, place: &Place) {
+        self.promises.send_replace(Some((by, place.clone())));
+    }
+
+    /// Waits until somebody is promised something, for a while.
+    async fn promised(&self) -> Option<Promise> {
+        let mut promises = self.promises.subscribe();
+        let next = async {
+            let _ = promises.changed().await;
+            promises.borrow().clone()
+        };
+        timeout(&self.clock, PROMISE, next).await.unwrap_or(None)
+    }
+
+    /// The epoch in which a node leads a partition, if the newest metadata and the node agree.
+    fn leads(&self, id: NodeId, place: &Place) -> Option<i32> {
+        let (leader, epoch) = self.cluster.leader_of(&place.0, place.1)?;
+        let routes = self
+            .cluster
+            .with_node(id, |node| node.handle().routing.all());
+        let mut routes = routes?.into_iter();
+        let acts = routes.any(|route| {
+            let view = &route.view;
+            *view.topic == *place.0 && view.partition == place.1 && view.leader_epoch == epoch
+        });
+        (leader == id && acts).then_some(epoch)
+    }
+
+    /// Takes a node's power away, and looks whether all is there that it said it had on its disk.
+    fn cut_power(&self, id: NodeId, losing_all: bool) {
+        let before = invariants::durable::flushed(self, id);
+        match losing_all {
+            true => self.cluster.power_cut_losing_all(id),
+            false => self.cluster.power_cut(id),
+        }
+        invariants::durable::check(self, id, &before);
+    }
+
+    /// All partitions, those of the committed offsets included.
+    fn all_places(&self) -> Vec<Place> {
+        let mut places = self.places();
+        places.extend((0..OFFSETS_PARTITIONS).map(|index| (OFFSETS_TOPIC.to_owned(), index)));
+        places
     }
 
     fn places(&self) -> Vec<Place> {
@@ -122,6 +180,7 @@ fn run(seed: u64, record: bool, planted: Option<Plant>) -> Outcome {
     }
     let mut counts = known.counts;
     counts.runs = 1;
+    counts.seconds = clock.monotonic().as_secs();
     events.add_to(&mut counts);
     Outcome {
         result,
@@ -138,12 +197,17 @@ async fn scenario(
     ignores_syncs: bool,
 ) -> Result<(), String> {
     let nodes = 3 + rng.below(3) as i32;
+    let latency_max_ms = [0, 1, 5, 20][rng.below(4) as usize];
     let builder = ClusterBuilder::new(nodes)
         .simulated(&clock, &rng)
         .watched(history)
+        .latency(Duration::from_millis(latency_max_ms))
         .set("min.insync.replicas", "2")
         .set("replica.lag.time.max.ms", "3000")
-        .set("offsets.topic.num.partitions", "2")
+        .set(
+            "offsets.topic.num.partitions",
+            &OFFSETS_PARTITIONS.to_string(),
+        )
         .set("log.flush.offset.checkpoint.interval.ms", "2000")
         .set("metadata.log.max.record.bytes.between.snapshots", "20000");
     let world = World {
@@ -153,6 +217,7 @@ async fn scenario(
         known,
         topics: Arc::new(vec![("orders".to_owned(), 2), ("short".to_owned(), 1)]),
         stopping: Arc::default(),
+        promises: Arc::new(watch::Sender::new(None)),
     };
     for (name, partitions) in &*world.topics {
         let copies = nodes.min(3) as i16;
@@ -171,7 +236,12 @@ async fn scenario(
     }
     for number in 0..2 {
         clients.push(spawn(load::consume(world.clone(), number)));
+    }
+    for number in 0..4 {
         clients.push(spawn(load::commit(world.clone(), number)));
+    }
+    for number in 0..2 {
+        clients.push(spawn(load::take_part(world.clone(), number)));
     }
     let monitor = spawn(monitor::run(world.clone()));
     faults::inject(&world, FAULTY).await;

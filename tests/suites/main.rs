@@ -13,7 +13,6 @@
 mod adopt;
 mod cli;
 mod cluster;
-mod clustersim;
 mod crash;
 mod failover;
 mod gateway;

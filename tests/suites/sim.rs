@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use odeon::{Node, NodeOptions};
-use odeon_kernel::sim::{self, IgnoredSync, PathFilter, SimClock, SimDisk};
+use odeon_kernel::sim::{self, IgnoredSync, Pace, PathFilter, SimClock, SimDisk};
 use odeon_kernel::{Blocking, Clock, Rng, Seams, spawn};
 use odeon_model::config::BrokerConfig;
 
@@ -144,7 +144,7 @@ impl World {
             disk: Arc::new(self.disk.clone()),
             clock: Arc::new(self.clock.clone()),
             rng: self.rng.clone(),
-            blocking: Blocking::Delayed,
+            blocking: Blocking::Delayed(Pace::default()),
             system: Some(tokio::runtime::Handle::current()),
         };
         let node = Box::pin(Node::start_on(seams, options())).await;

@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::seams::Ambient;
+use crate::sim::Pace;
 
 /// Starts a task on the current runtime. The task is not supervised: use it only for work whose
 /// owner keeps the handle or does not depend on its end.
@@ -90,18 +91,17 @@ pub enum Blocking {
     /// On the caller's thread, for a deterministic simulation.
     Inline,
     /// On the caller's thread at some moment of the next milliseconds, and its end is heard of
-    /// some milliseconds later: a deterministic simulation in which others act meanwhile.
-    Delayed,
+    /// some milliseconds later: a deterministic simulation in which others act meanwhile. How many
+    /// milliseconds is the pace of a machine.
+    Delayed(Pace),
 }
 
-/// The longest wait before and after [delayed](Blocking::Delayed) work.
-const DELAY_MAX_US: u64 = 3_000;
-
 /// Lets a random short time pass.
-async fn delay() {
+async fn delay(pace: Pace) {
     let Ambient { clock, rng } = Ambient::current();
+    let at_most_us = u64::try_from(pace.delay_max().as_micros()).unwrap_or(u64::MAX);
     clock
-        .sleep(Duration::from_micros(rng.below(DELAY_MAX_US)))
+        .sleep(Duration::from_micros(rng.below(at_most_us)))
         .await;
 }
 
@@ -117,10 +117,10 @@ impl Blocking {
     {
         match self {
             Self::Inline => work(),
-            Self::Delayed => {
-                delay().await;
+            Self::Delayed(pace) => {
+                delay(pace).await;
                 let value = work();
-                delay().await;
+                delay(pace).await;
                 value
             }
             Self::Pool => match tokio::task::spawn_blocking(work).await {

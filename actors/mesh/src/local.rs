@@ -33,6 +33,8 @@ pub struct LocalOptions {
     pub link_budget_bytes: u64,
     /// Calls under way from one node to another; more wait.
     pub max_calls_per_link: usize,
+    /// How long a message takes at most where nothing is wrong.
+    pub latency_max: Duration,
     /// Decides about drops and delays.
     pub seed: u64,
 }
@@ -43,6 +45,7 @@ impl Default for LocalOptions {
             max_message_bytes: MAX_MESSAGE_BYTES,
             link_budget_bytes: 1 << 20,
             max_calls_per_link: 4096,
+            latency_max: Duration::ZERO,
             seed: 0,
         }
     }
@@ -262,11 +265,10 @@ impl Inner {
             Some(Cut::Silent) => return Passage::Lost,
             None => {}
         }
-        // Only links with faults use up randomness: a run stays the same when others are added.
         if fault.drop_probability > 0.0 && self.chance() < fault.drop_probability {
             return Passage::Lost;
         }
-        let jitter = match fault.jitter {
+        let jitter = match fault.jitter.max(self.options.latency_max) {
             Duration::ZERO => Duration::ZERO,
             jitter => jitter.mul_f64(self.chance()),
         };

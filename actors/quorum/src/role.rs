@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use odeon_kernel::clock::SharedClock;
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_kernel::watch;
 use odeon_model::Uuid;
 use openraft::async_runtime::WatchReceiver;
@@ -74,7 +75,8 @@ pub(crate) fn role(metrics: &Metrics, own: ReplicaId) -> QuorumRole {
     QuorumRole {
         leader: metrics.current_leader.map(|leader| leader.node_id),
         term,
-        ready: is_leader_in(metrics, own) && applied_term == Some(term),
+        ready: is_leader_in(metrics, own)
+            && (applied_term == Some(term) || is_planted(Bug::EagerLeader)),
     }
 }
 
@@ -145,7 +147,9 @@ impl Observer {
     fn is_deserted(&self, metrics: &Metrics) -> bool {
         let alone = metrics.membership_config.voter_ids().eq([self.own]);
         let answered = metrics.last_quorum_acked.as_ref();
-        !alone && answered.is_some_and(|at| at.elapsed() > self.patience)
+        !alone
+            && !is_planted(Bug::UncheckedLease)
+            && answered.is_some_and(|at| at.elapsed() > self.patience)
     }
 
     fn fail(&self, failure: Option<String>) {

@@ -155,7 +155,7 @@ impl LogStore {
         };
         let desk = match options.blocking {
             Blocking::Pool => Desk::thread(writer)?,
-            Blocking::Inline | Blocking::Delayed => Desk::inline(writer),
+            Blocking::Inline | Blocking::Delayed(_) => Desk::inline(writer),
         };
         Ok(Self {
             index,

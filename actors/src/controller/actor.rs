@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_kernel::{Rng, SharedClock, TaskGuard, Watch, spawn};
 use odeon_mesh::Mesh;
 use odeon_metadata::{MetadataImage, entry};
@@ -208,6 +209,9 @@ impl ControllerState {
             proposer: proposer.clone(),
             waiting: VecDeque::new(),
         };
+        if is_planted(Bug::EagerLeader) {
+            return self.activate(myself, Ok(0));
+        }
         // An entry of an earlier activation may still be on its way; ours lands behind it.
         proposer.propose(Bytes::new(), move |outcome| {
             let _ = to.cast(ControllerMsg(Message::CaughtUp { session, outcome }));

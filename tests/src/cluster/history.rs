@@ -10,19 +10,29 @@ use odeon_kernel::SharedClock;
 pub struct History {
     clock: SharedClock,
     lines: Option<Arc<Mutex<Vec<String>>>>,
+    /// Each line is shown at once as well, for runs that do not end.
+    is_shown: bool,
 }
 
 impl History {
     /// A history that is kept, or not.
     pub fn new(clock: SharedClock, kept: bool) -> Self {
         let lines = kept.then(Arc::default);
-        Self { clock, lines }
+        let is_shown = std::env::var_os("ODEON_SIM_SHOW").is_some();
+        Self {
+            clock,
+            lines,
+            is_shown,
+        }
     }
 
     /// Notes something, which is put into words only if the history is kept.
     pub fn note(&self, what: impl FnOnce() -> String) {
         if let Some(lines) = &self.lines {
             let line = format!("{} {}", self.clock.monotonic().as_micros(), what());
+            if self.is_shown {
+                println!("{line}");
+            }
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.push(line);
         }

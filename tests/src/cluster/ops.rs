@@ -2,15 +2,20 @@
 
 use bytes::Bytes;
 use odeon_model::{ErrorCode, NodeId, Uuid};
+use odeon_protocol::messages::alter_partition_reassignments_request::{
+    ReassignablePartition, ReassignableTopic,
+};
 use odeon_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use odeon_protocol::messages::elect_leaders_request::TopicPartitions;
 use odeon_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use odeon_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use odeon_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use odeon_protocol::messages::{
-    CreateTopicsRequest, FetchRequest, FindCoordinatorRequest, InitProducerIdRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest,
+    AlterPartitionReassignmentsRequest, CreateTopicsRequest, ElectLeadersRequest, FetchRequest,
+    FindCoordinatorRequest, InitProducerIdRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetFetchRequest, ProduceRequest,
 };
 
 use super::{ClusterClient, Lost};
@@ -293,5 +298,58 @@ impl ClusterClient {
         let found = answer.topics.remove(0).partitions.remove(0);
         check(found.error_code)?;
         Ok(found.committed_offset)
+    }
+
+    /// Moves a partition to other replicas, the first of them preferred as its leader.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn reassign(
+        &mut self,
+        via: NodeId,
+        topic: &str,
+        partition: i32,
+        replicas: &[NodeId],
+    ) -> Tried<()> {
+        let partition = ReassignablePartition {
+            partition_index: partition,
+            replicas: Some(replicas.to_vec()),
+            ..Default::default()
+        };
+        let topic = ReassignableTopic {
+            name: topic.to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        let request = AlterPartitionReassignmentsRequest {
+            topics: vec![topic],
+            timeout_ms: 10_000,
+            ..Default::default()
+        };
+        let mut answer = self.call(via, 1, &request).await?;
+        check(answer.error_code)?;
+        check(answer.responses.remove(0).partitions.remove(0).error_code)
+    }
+
+    /// Has the preferred replica of a partition lead it.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn elect_preferred(&mut self, via: NodeId, topic: &str, partition: i32) -> Tried<()> {
+        let topic = TopicPartitions {
+            topic: topic.to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        let request = ElectLeadersRequest {
+            topic_partitions: Some(vec![topic]),
+            timeout_ms: 10_000,
+            ..Default::default()
+        };
+        let answer = self.call(via, 2, &request).await?;
+        check(answer.error_code)?;
+        let result = answer.replica_election_results.first();
+        let result = result.and_then(|topic| topic.partition_result.first());
+        check(result.map_or(0, |partition| partition.error_code))
     }
 }

@@ -14,10 +14,13 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     pub runs: u64,
+    /// Simulated time.
+    pub seconds: u64,
     pub operations: u64,
     pub acknowledged: u64,
     pub read: u64,
     pub commits: u64,
+    pub joined: u64,
     pub faults: u64,
     pub restarts: u64,
     pub gave_up: u64,
@@ -31,10 +34,12 @@ pub struct Counts {
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.runs += other.runs;
+        self.seconds += other.seconds;
         self.operations += other.operations;
         self.acknowledged += other.acknowledged;
         self.read += other.read;
         self.commits += other.commits;
+        self.joined += other.joined;
         self.faults += other.faults;
         self.restarts += other.restarts;
         self.gave_up += other.gave_up;
@@ -43,6 +48,21 @@ impl AddAssign for Counts {
         self.elections += other.elections;
         self.truncations += other.truncations;
         self.stale_refused += other.stale_refused;
+    }
+}
+
+impl Counts {
+    /// Whether something never happened that should.
+    pub fn lacks_something(&self) -> bool {
+        [
+            self.failovers,
+            self.truncations,
+            self.isr_changes,
+            self.elections,
+            self.restarts,
+            self.stale_refused,
+        ]
+        .contains(&0)
     }
 }
 

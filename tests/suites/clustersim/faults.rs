@@ -1,119 +1,82 @@
-//! What goes wrong: nodes die and come back, links break, disks fail, clocks jump.
+//! What goes wrong: nodes die and come back, links break, disks fail and crawl, clocks jump, actors end,
+//! partitions move.
 
 use std::io;
 use std::time::Duration;
 
 use odeon_kernel::sim::{DiskFault, DiskOp};
+use odeon_kernel::supervisor::SupervisionNode;
 use odeon_kernel::{Clock, spawn};
 use odeon_mesh::{Cut, LinkFault};
 use odeon_model::NodeId;
 
 use super::World;
 
-/// How long a healed cluster may take to have all its nodes up.
-const BOOTING: Duration = Duration::from_secs(60);
+mod disasters;
+mod machines;
+
+pub use machines::{come_back, heal, mend};
+
+/// How long a supervisor may take to answer.
+const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Injects faults for a while.
 pub async fn inject(world: &World, for_a_while: Duration) {
     let until = world.clock.monotonic() + for_a_while;
     while world.clock.monotonic() < until && world.known().wrong.is_none() {
-        world.pause(5_000).await;
-        world.known().counts.faults += 1;
+        world.pause(4_000).await;
         one(world).await;
     }
 }
 
 /// A node that is to suffer; most times one whose loss leaves a majority.
-fn victim(world: &World) -> Option<NodeId> {
+async fn victim(world: &World) -> Option<NodeId> {
     let running = world.cluster.running();
     let all = world.cluster.ids().count();
     let few = running.len() <= all / 2 + 1;
     if few && world.rng.below(6) != 0 {
         return None;
     }
-    let leader = world.cluster.leader_of("orders", 0).map(|(id, _)| id);
-    let special = match world.rng.below(4) {
+    let special = match world.rng.below(5) {
         0 => world.cluster.controller(),
-        1 | 2 => leader,
+        1 => {
+            let places = world.all_places();
+            let place = world.pick(&places)?;
+            let leader = world.cluster.leader_of(&place.0, place.1);
+            leader.map(|(id, _)| id)
+        }
+        // At the worst of moments.
+        2 | 3 => world.promised().await.map(|(id, _)| id),
         _ => None,
     };
+    let running = world.cluster.running();
     let special = special.filter(|id| running.contains(id));
     special.or_else(|| world.pick(&running).copied())
 }
 
 async fn one(world: &World) {
-    let Some(id) = victim(world) else {
+    let kind = world.rng.below(26);
+    match kind {
+        0..=2 => return note_and(world, kind, disasters::all_at_once(world)).await,
+        3..=5 => return note_and(world, kind, disasters::one_after_the_other(world)).await,
+        6..=8 => return note_and(world, kind, actor(world)).await,
+        9 | 10 => return note_and(world, kind, mover(world)).await,
+        _ => {}
+    }
+    let Some(id) = victim(world).await else {
         return;
     };
-    let cluster = &world.cluster;
-    let others: Vec<NodeId> = cluster.ids().filter(|other| *other != id).collect();
-    let kind = world.rng.below(16);
-    cluster.note(|| format!("fault {kind} on node {id}"));
+    world.known().counts.faults += 1;
+    world.cluster.note(|| format!("fault {kind} on node {id}"));
     match kind {
-        0..=2 => {
-            cluster.kill(id);
-            come_back(world, id, 4_000);
-        }
-        3..=5 => {
-            cluster.power_cut(id);
-            come_back(world, id, 4_000);
-        }
-        6 => {
-            // At once: a process that is restarted before anybody misses it.
-            cluster.kill(id);
-            come_back(world, id, 30);
-        }
-        7 => {
-            for id in cluster.running() {
-                cluster.power_cut_losing_all(id);
-                come_back(world, id, 2_000);
-            }
-        }
-        8 => {
-            let world = world.clone();
-            spawn(async move {
-                world.cluster.stop(id).await;
-                come_back(&world, id, 2_000);
-            });
-        }
-        9 | 10 => {
-            cluster.isolate(id);
-            heal_later(world, 5_000);
-        }
-        11 => {
-            let other = *world.pick(&others).unwrap();
-            let cut = match world.rng.below(2) {
-                0 => Cut::Known,
-                _ => Cut::Silent,
-            };
-            cluster.network().cut(id, other, cut);
-            heal_later(world, 5_000);
-        }
-        12 => {
-            // One direction only: it hears, and is not heard.
-            for other in others {
-                let fault = LinkFault {
-                    cut: Some(Cut::Silent),
-                    ..LinkFault::default()
-                };
-                cluster.set_fault(id, other, fault);
-            }
+        11..=17 => goes_down(world, id, kind),
+        18..=23 => is_not_heard(world, id, kind),
+        24 if world.rng.below(2) == 0 => {
+            let slow = Duration::from_millis(20 + world.rng.below(600));
+            world.cluster.slow_disk(id, Some(slow));
             heal_later(world, 4_000);
         }
-        13 => {
-            let fault = LinkFault {
-                delay: Duration::from_millis(world.rng.below(60)),
-                jitter: Duration::from_millis(1 + world.rng.below(150)),
-                drop_probability: world.rng.below(20) as f64 / 100.0,
-                ..LinkFault::default()
-            };
-            for other in others {
-                cluster.set_fault(id, other, fault);
-                cluster.set_fault(other, id, fault);
-            }
-            heal_later(world, 6_000);
-        }
-        14 => cluster.disk(id).fail(DiskFault {
+        24 => world.cluster.disk(id).fail(DiskFault {
             path_contains: "orders-".to_owned(),
             times: 1 + world.rng.below(3),
             error: io::ErrorKind::StorageFull,
@@ -121,30 +84,104 @@ async fn one(world: &World) {
         }),
         _ => {
             let by_ms = world.rng.below(7_200_000) as i64 - 3_600_000;
-            cluster.node_clock(id).shift_wall_ms(by_ms);
+            world.cluster.node_clock(id).shift_wall_ms(by_ms);
         }
     }
 }
 
-/// Starts a node again after a while, unless its next life has begun by then.
-pub fn come_back(world: &World, id: NodeId, within_ms: u64) {
-    let world = world.clone();
-    spawn(async move {
-        world.pause(within_ms).await;
-        boot(&world, id).await;
-    });
+async fn note_and(world: &World, kind: u64, fault: impl Future<Output = ()>) {
+    world.known().counts.faults += 1;
+    world.cluster.note(|| format!("fault {kind}"));
+    fault.await;
 }
 
-async fn boot(world: &World, id: NodeId) {
+/// A node's life ends, and another begins.
+fn goes_down(world: &World, id: NodeId, kind: u64) {
     let cluster = &world.cluster;
-    while !cluster.is_on(id) {
-        world.known().counts.restarts += 1;
-        cluster.note(|| format!("node {id} boots"));
-        match cluster.clone().boot(id).await {
-            Ok(()) => return,
-            Err(error) => cluster.note(|| format!("node {id} does not start: {error}")),
+    match kind {
+        11 | 12 => {
+            cluster.kill(id);
+            come_back(world, id, 4_000);
         }
-        world.pause(300).await;
+        13 | 14 => {
+            world.cut_power(id, false);
+            come_back(world, id, 4_000);
+        }
+        15 => {
+            // At once: a process that is restarted before anybody misses it.
+            cluster.kill(id);
+            come_back(world, id, 30);
+        }
+        16 => {
+            world.cut_power(id, true);
+            come_back(world, id, 30);
+        }
+        _ => {
+            let world = world.clone();
+            spawn(async move {
+                world.cluster.stop(id).await;
+                come_back(&world, id, 2_000);
+            });
+        }
+    }
+}
+
+/// Messages from or to a node are lost or late.
+fn is_not_heard(world: &World, id: NodeId, kind: u64) {
+    let cluster = &world.cluster;
+    let others: Vec<NodeId> = cluster.ids().filter(|other| *other != id).collect();
+    let silent = LinkFault {
+        cut: Some(Cut::Silent),
+        ..LinkFault::default()
+    };
+    let cut = match world.rng.below(2) {
+        0 => Cut::Known,
+        _ => Cut::Silent,
+    };
+    match kind {
+        18 => {
+            cluster.isolate(id);
+            heal_later(world, 5_000);
+        }
+        19 => {
+            let other = *world.pick(&others).expect("there are others");
+            cluster.network().cut(id, other, cut);
+            heal_later(world, 5_000);
+        }
+        20 => {
+            // From its followers, not from the controller.
+            let controller = cluster.controller();
+            for other in others
+                .into_iter()
+                .filter(|other| Some(*other) != controller)
+            {
+                cluster.network().cut(id, other, cut);
+            }
+            heal_later(world, 6_000);
+        }
+        21 => {
+            // One direction only: it hears, and is not heard.
+            for other in others {
+                cluster.set_fault(id, other, silent);
+            }
+            heal_later(world, 4_000);
+        }
+        _ => {
+            let slow = [150, 600][world.rng.below(2) as usize];
+            let fault = LinkFault {
+                delay: Duration::from_millis(world.rng.below(60)),
+                jitter: Duration::from_millis(1 + world.rng.below(slow)),
+                drop_probability: world.rng.below(20) as f64 / 100.0,
+                ..LinkFault::default()
+            };
+            for other in others {
+                cluster.set_fault(id, other, fault);
+                if kind == 22 {
+                    cluster.set_fault(other, id, fault);
+                }
+            }
+            heal_later(world, 6_000);
+        }
     }
 }
 
@@ -152,37 +189,87 @@ fn heal_later(world: &World, within_ms: u64) {
     let world = world.clone();
     spawn(async move {
         world.pause(within_ms).await;
-        world.cluster.note(|| "links are healed".to_owned());
-        world.cluster.heal();
+        world.cluster.note(|| "all is healed".to_owned());
+        mend(&world);
     });
 }
 
-/// Makes everything good, and waits until all nodes are up.
-pub async fn heal(world: &World) -> Result<(), String> {
-    let cluster = &world.cluster;
-    cluster.heal();
-    for id in cluster.ids() {
-        cluster.disk(id).clear_faults_only();
+/// An actor ends where it stands; every other time one that leads a partition.
+async fn actor(world: &World) {
+    let promised = world.promised().await;
+    let running = world.cluster.running();
+    let id = match promised {
+        Some((id, _)) if world.rng.below(2) == 0 => id,
+        _ => match world.pick(&running) {
+            Some(id) => *id,
+            None => return,
+        },
+    };
+    let Some(supervisor) = world
+        .cluster
+        .with_node(id, |node| node.supervisor().clone())
+    else {
+        return;
+    };
+    if world.rng.below(3) == 0 {
+        // With much that is written and not synced.
+        let slow = Duration::from_millis(50 + world.rng.below(300));
+        world.cluster.slow_disk(id, Some(slow));
+        heal_later(world, 1_000);
+        world.pause(300).await;
     }
-    let until = world.clock.monotonic() + BOOTING;
-    loop {
-        // A delayed fault may still come.
-        cluster.heal();
-        let down: Vec<NodeId> = cluster
-            .ids()
-            .filter(|id| !cluster.running().contains(id))
-            .collect();
-        if down.is_empty() {
-            return Ok(());
-        }
-        for id in &down {
-            if !cluster.is_on(*id) {
-                come_back(world, *id, 1);
-            }
-        }
-        if world.clock.monotonic() > until {
-            return Err(format!("nodes {down:?} do not come up"));
-        }
-        world.pause(200).await;
+    let Ok(tree) = supervisor.tree(1_000, DEADLINE).await else {
+        return;
+    };
+    let mut all = Vec::new();
+    paths(&tree, "", &mut all);
+    let places = world.all_places();
+    let names: Vec<String> = places
+        .iter()
+        .map(|(name, n)| format!("/{name}-{n}"))
+        .collect();
+    if world.rng.below(2) == 0 {
+        all.retain(|path| names.iter().any(|name| path.ends_with(name)));
+    }
+    let Some(path) = world.pick(&all) else {
+        return;
+    };
+    world
+        .cluster
+        .note(|| format!("node {id}: {path} is killed"));
+    let _ = supervisor.kill(path, DEADLINE).await;
+}
+
+/// The paths of all actors below a supervisor.
+fn paths(node: &SupervisionNode, prefix: &str, found: &mut Vec<String>) {
+    for child in &node.children {
+        let path = format!("{prefix}{}", child.name);
+        paths(child, &format!("{path}/"), found);
+        found.push(path);
+    }
+}
+
+/// A partition gets other replicas, or its preferred leader.
+async fn mover(world: &World) {
+    let places = world.all_places();
+    let (place, running) = (world.pick(&places), world.cluster.running());
+    let (Some(place), Some(via)) = (place, world.pick(&running).copied()) else {
+        return;
+    };
+    let mut client = world.cluster.client("mover").answers_within(DEADLINE);
+    if world.rng.below(3) == 0 {
+        let _ = client.elect_preferred(via, &place.0, place.1).await;
+        return;
+    }
+    let mut ids: Vec<NodeId> = world.cluster.ids().collect();
+    for n in (1..ids.len()).rev() {
+        ids.swap(n, world.rng.below(n as u64 + 1) as usize);
+    }
+    ids.truncate(3);
+    world.cluster.note(|| format!("{place:?} moves to {ids:?}"));
+    let _ = client.reassign(via, &place.0, place.1, &ids).await;
+    if world.rng.below(2) == 0 {
+        world.pause(500).await;
+        let _ = client.elect_preferred(via, &place.0, place.1).await;
     }
 }

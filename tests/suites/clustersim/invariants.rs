@@ -4,10 +4,14 @@ use super::World;
 
 pub mod acknowledged;
 pub mod commits;
+pub mod durable;
+pub mod groups;
+pub mod insync;
 pub mod leaders;
 pub mod liveness;
 pub mod metadata;
 pub mod order;
+pub mod quorum;
 pub mod replicas;
 
 /// Everything that can be looked at once the cluster has healed.

@@ -16,6 +16,8 @@ pub struct Known {
     pub acknowledged: BTreeMap<Place, BTreeSet<i64>>,
     /// Commits by group and place.
     pub commits: BTreeMap<(String, Place), Commit>,
+    /// Who owns a partition, by its number, in a generation of the members' group.
+    pub owners: BTreeMap<(i32, usize), String>,
     /// When each client last got on.
     pub progress: BTreeMap<String, u64>,
     pub counts: Counts,

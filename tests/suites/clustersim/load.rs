@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use odeon_actors::group::coordinator_for;
 use odeon_model::{ErrorCode, NodeId};
 use odeon_tests::ClusterClient;
 use odeon_tests::cluster::ops::{Tried, Trouble};
 use odeon_tests::records::batch_of;
 
-use super::{Place, World};
+mod members;
+
+pub use members::take_part;
+
+use super::{OFFSETS_PARTITIONS, OFFSETS_TOPIC, Place, World};
 
 /// How long a client waits for an answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -19,6 +24,7 @@ const ATTEMPTS: u32 = 400;
 struct Producer {
     id: (i64, i16),
     sequences: BTreeMap<Place, i32>,
+    routes: Routes,
 }
 
 /// Produces to all partitions.
@@ -31,8 +37,11 @@ pub async fn produce(world: World, number: usize) {
         let Some(id) = begin(&world, &mut client).await else {
             continue;
         };
-        let sequences = BTreeMap::new();
-        let mut producer = Producer { id, sequences };
+        let mut producer = Producer {
+            id,
+            sequences: BTreeMap::new(),
+            routes: Routes::new(),
+        };
         while !world.is_over() {
             world.pause(150).await;
             let place = world.pick(&places).unwrap().clone();
@@ -66,11 +75,24 @@ fn any_node(world: &World) -> Option<NodeId> {
     world.pick(&running).copied()
 }
 
-/// Who leads a partition, as some node says.
-async fn leader(world: &World, client: &mut ClusterClient, place: &Place) -> Option<NodeId> {
+/// Who leads each partition, as a client believes until it meets with an error.
+type Routes = BTreeMap<Place, NodeId>;
+
+/// Who leads a partition, as is believed or some node says.
+async fn leader(
+    world: &World,
+    client: &mut ClusterClient,
+    routes: &mut Routes,
+    place: &Place,
+) -> Option<NodeId> {
+    if let Some(known) = routes.get(place) {
+        return Some(*known);
+    }
     let via = any_node(world)?;
     world.known().counts.operations += 1;
-    client.find_leader(via, &place.0, place.1).await.ok()
+    let found = client.find_leader(via, &place.0, place.1).await.ok()?;
+    routes.insert(place.clone(), found);
+    Some(found)
 }
 
 /// Produces one batch; false if it was given up, and with it the producer's id.
@@ -88,7 +110,7 @@ async fn produce_one(
         if world.is_over() {
             return false;
         }
-        let Some(leader) = leader(world, client, place).await else {
+        let Some(leader) = leader(world, client, &mut producer.routes, place).await else {
             world.pause(50).await;
             continue;
         };
@@ -96,6 +118,10 @@ async fn produce_one(
         let answer = client
             .produce(leader, &place.0, place.1, batch.clone())
             .await;
+        match answer {
+            Ok(_) => world.promise(leader, place),
+            Err(_) => drop(producer.routes.remove(place)),
+        }
         if let Some(done) = heard(world, producer, place, values, answer) {
             return done;
         }
@@ -152,12 +178,13 @@ pub async fn consume(world: World, number: usize) {
     let name = format!("consumer-{number}");
     let mut client = world.cluster.client(&name).answers_within(ANSWER);
     let mut next: BTreeMap<Place, i64> = BTreeMap::new();
+    let mut routes = Routes::new();
     let places = world.places();
     while !world.is_over() {
         world.pause(100).await;
         let place = world.pick(&places).unwrap().clone();
         let from = *next.get(&place).unwrap_or(&0);
-        let Some(leader) = leader(&world, &mut client, &place).await else {
+        let Some(leader) = leader(&world, &mut client, &mut routes, &place).await else {
             continue;
         };
         world.known().counts.operations += 1;
@@ -176,7 +203,7 @@ pub async fn consume(world: World, number: usize) {
                 let what = format!("{place:?}: {name} had read up to {from}, which is not there");
                 known.wrong(what);
             }
-            Err(_) => {}
+            Err(_) => drop(routes.remove(&place)),
         }
     }
 }
@@ -188,8 +215,10 @@ pub async fn commit(world: World, number: usize) {
     let mut client = world.cluster.client(&name).answers_within(ANSWER);
     let place: Place = world.places()[0].clone();
     let key = (group.clone(), place.clone());
+    let home = coordinator_for(&group, OFFSETS_PARTITIONS);
+    let home: Place = (OFFSETS_TOPIC.to_owned(), home);
     while !world.is_over() {
-        world.pause(200).await;
+        world.pause(400).await;
         let Some(via) = any_node(&world) else {
             continue;
         };
@@ -198,13 +227,15 @@ pub async fn commit(world: World, number: usize) {
             continue;
         };
         let before = world.known().commits.get(&key).copied().unwrap_or_default();
-        if world.rng.below(3) == 0 {
+        if world.rng.below(2) == 0 {
+            let epoch = world.leads(coordinator, &home);
             let found = client
                 .committed(coordinator, &group, &place.0, place.1)
                 .await;
+            let is_it = epoch.is_some() && world.leads(coordinator, &home) == epoch;
             if let Ok(found) = found {
                 let mut known = world.known();
-                super::invariants::commits::check_now(&mut known, &key, before, found);
+                super::invariants::commits::check_now(&mut known, &key, before, found, is_it);
             }
             continue;
         }
@@ -214,6 +245,7 @@ pub async fn commit(world: World, number: usize) {
             .commit(coordinator, &group, None, (&place.0, place.1, offset))
             .await;
         if committed.is_ok() {
+            world.promise(coordinator, &home);
             let mut known = world.known();
             known.commits.entry(key.clone()).or_default().acknowledged = Some(offset);
             known.counts.commits += 1;

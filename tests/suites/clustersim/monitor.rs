@@ -8,7 +8,7 @@ use odeon_kernel::Clock;
 use odeon_metadata::MetadataImage;
 use odeon_model::NodeId;
 
-use super::invariants::{leaders, metadata};
+use super::invariants::{insync, leaders, metadata, quorum};
 use super::{World, faults};
 
 /// Between two looks.
@@ -18,9 +18,16 @@ const INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Default)]
 pub struct Seen {
     pub images: BTreeMap<u64, Arc<MetadataImage>>,
+    /// What each node showed last.
+    pub shown: BTreeMap<NodeId, Arc<MetadataImage>>,
     pub partitions: BTreeMap<(String, i32), (i32, NodeId, Vec<NodeId>)>,
-    pub leaders: BTreeMap<(String, i32, i32), NodeId>,
+    /// How far any node has applied the metadata log.
+    pub applied: u64,
+    /// The newest term whose leader said that it was ready, and when it was first seen to.
+    pub ready: (u64, Duration),
+    pub leaders: BTreeMap<leaders::Led, (leaders::Life, i64)>,
     pub term: u64,
+    pub lacking: insync::Lacking,
 }
 
 pub async fn run(world: World) {
@@ -30,6 +37,7 @@ pub async fn run(world: World) {
         for id in world.cluster.running() {
             look(&world, &mut seen, id);
         }
+        insync::check(&world, &mut seen);
         restart_the_ended(&world);
     }
 }
@@ -42,21 +50,38 @@ fn look(world: &World, seen: &mut Seen, id: NodeId) {
         let led: Vec<_> = routes
             .map(|route| {
                 let view = &route.view;
-                (view.topic.to_string(), view.partition, view.leader_epoch)
+                let key = (view.topic.to_string(), view.partition, view.leader_epoch);
+                (key, view.log_end_offset())
             })
             .collect();
-        (handle.image.get(), handle.quorum.role().borrow().term, led)
+        let role = *handle.quorum.role().borrow();
+        let life = (id, handle.incarnation_id);
+        (handle.image.get(), role, life, led)
     });
-    let Some((image, term, led)) = shown else {
+    let Some((image, role, life, led)) = shown else {
         return;
     };
+    let term = role.term;
     let mut known = world.known();
-    metadata::check(&mut known, seen, id, &image);
-    leaders::check(&mut known, seen, id, &led);
+    let now = world.clock.monotonic();
+    let role = quorum::Role {
+        id,
+        term,
+        is_ready: role.ready,
+        applied: image.position().index,
+    };
+    quorum::check(&mut known, seen, role, now);
+    leaders::check(&mut known, seen, life, led);
     if term > seen.term {
         known.counts.elections += u64::from(seen.term > 0);
         seen.term = term;
     }
+    let shown = seen.shown.get(&id);
+    if shown.is_some_and(|shown| Arc::ptr_eq(shown, &image)) {
+        return;
+    }
+    metadata::check(&mut known, seen, id, &image);
+    seen.shown.insert(id, image.clone());
     for topic in image.topics() {
         for (index, partition) in &topic.partitions {
             let key = (topic.name.to_string(), *index);
@@ -67,6 +92,9 @@ fn look(world: &World, seen: &mut Seen, id: NodeId) {
             );
             match seen.partitions.get(&key) {
                 Some(before) if before.0 > now.0 => {}
+                Some(before) if before.0 == now.0 && *before != now => {
+                    known.wrong(format!("{key:?} in one epoch: {before:?} and {now:?}"));
+                }
                 Some(before) => {
                     let moved = before.1 != now.1 && now.1 >= 0;
                     known.counts.failovers += u64::from(moved);

@@ -1,5 +1,5 @@
-//! `cargo xtask crash`, `cargo xtask chaos`, `cargo xtask steady`, `cargo xtask powercut` and
-//! `cargo xtask sim`: the crash suites, with larger numbers.
+//! `cargo xtask crash`, `cargo xtask chaos`, `cargo xtask steady` and `cargo xtask powercut`: the crash
+//! suites, with larger numbers.
 
 use std::process::Command;
 
@@ -47,24 +47,6 @@ pub(crate) fn power(seeds: u64) -> Result<()> {
         sh::run(cargo.env("ODEON_POWER_SEEDS", seeds.to_string()))?;
     }
     Ok(())
-}
-
-/// Simulates clusters from `seeds` seeds, the first of them `from`; says what each came to.
-pub(crate) fn clusters(seeds: u64, from: u64) -> Result<()> {
-    let mut cargo = test("odeon-tests", "clustersim::tests::clusters");
-    cargo
-        .env("ODEON_SIM_SEEDS", seeds.to_string())
-        .env("ODEON_SIM_FROM", from.to_string())
-        .env("ODEON_SIM_VERBOSE", "1")
-        // One seed is run to be looked at.
-        .env("ODEON_SIM_HISTORY", u8::from(seeds == 1).to_string());
-    sh::run(&mut cargo)
-}
-
-/// Puts known bugs back, one after the other, and runs seeds until each is found.
-pub(crate) fn bugs() -> Result<()> {
-    let mut cargo = test("odeon-tests", "clustersim::tests");
-    sh::run(cargo.arg("--ignored"))
 }
 
 fn test(package: &str, name: &str) -> Command {

@@ -15,6 +15,7 @@ mod fuzz;
 mod kafka;
 mod records;
 mod sh;
+mod sim;
 mod tidy;
 mod wire;
 
@@ -77,17 +78,7 @@ enum Command {
         seeds: u64,
     },
     /// Simulate clusters of three to five nodes under faults, each from a seed
-    Sim {
-        /// How many seeds; a single one also writes down all that happens
-        #[arg(long, default_value_t = 100)]
-        seeds: u64,
-        /// The first of them
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        /// Put known bugs back instead, and see that each is found
-        #[arg(long)]
-        bugs: bool,
-    },
+    Sim(sim::Arguments),
     /// Let libFuzzer look for bytes that break a decoder, a log's recovery or a connection
     Fuzz(fuzz::Arguments),
     /// Check the invariants of ARCHITECTURE.md
@@ -110,8 +101,7 @@ fn main() -> ExitCode {
         } => crash::steady(minutes, blocked_disk),
         Command::Failover(arguments) => failover::run(&arguments),
         Command::Powercut { seeds } => crash::power(seeds),
-        Command::Sim { bugs: true, .. } => crash::bugs(),
-        Command::Sim { seeds, from, .. } => crash::clusters(seeds, from),
+        Command::Sim(arguments) => sim::run(&arguments),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {

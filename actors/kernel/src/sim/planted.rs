@@ -18,6 +18,14 @@ pub enum Bug {
     ForgottenProducers,
     /// A coordinator answers when its leader has written, not when the record is committed.
     EarlyCommit,
+    /// A record is acknowledged once it is written, on leader and followers, not once it is synced.
+    EarlyAcknowledgement,
+    /// A leader of the quorum serves before it has applied its term's first entry.
+    EagerLeader,
+    /// A leader of the quorum whom no majority answers any more goes on as if it led.
+    UncheckedLease,
+    /// A leader that its supervisor restarts has only what was on its disk, and leads on in its epoch.
+    RestartAfterCut,
     /// A process that registers anew leads on in the epochs of the one before it.
     KeptEpoch,
 }

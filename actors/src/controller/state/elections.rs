@@ -82,13 +82,13 @@ impl Decisions {
             ..self.change_of(image, topic, alteration.partition, current)
         };
         let epoch = current.leader_epoch;
-        let mut record = change.build();
+        // Where nothing changes, the partition's epoch does: earlier alterations of this leader, which
+        // may still be on their way, come too late.
+        let mut record = change.build().unwrap_or_else(|| unchanged(alteration));
         if alteration.resigns && alteration.new_isr.iter().any(|(id, _)| *id == leader) {
-            record.get_or_insert(unchanged(alteration)).leader = leader;
+            record.leader = leader;
         }
-        if let Some(record) = record {
-            draft.push(record);
-        }
+        draft.push(record);
         let after = draft
             .image
             .partition_by_id(alteration.topic_id, alteration.partition)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_kernel::{Blocking, SharedClock};
 use odeon_log::{Lease, Log, LogError, LogWriter, Staged};
 use odeon_model::config::TopicConfig;
@@ -141,6 +142,10 @@ impl Actor for PartitionLeader {
             arguments.producer_id_expiration_ms,
         ));
         let mut writer = log.take_lease(lease)?;
+        if is_planted(Bug::RestartAfterCut) && writer.latest_epoch() == Some(arguments.leader_epoch)
+        {
+            writer.truncate_to(log.view().flushed())?;
+        }
         writer.begin_epoch()?;
         let offsets = log.view();
         let is_restart = arguments.view.begin_at(offsets.log_end()) > 0;

@@ -3,7 +3,8 @@
 //! Pure. Kafka: `Partition`, `Replica`.
 //!
 //! ```text
-//! joins the ISR    its position has reached the high watermark and the start of this epoch
+//! joins the ISR    its position has reached the high watermark and the start of this epoch, and it would
+//!                  not leave again at once
 //! leaves the ISR   it was not at the log end for replica.lag.time.max.ms; or it does not hold any more what
 //!                  readers have seen: its log was found to be damaged; or it leads and has no room
 //! ```
@@ -244,15 +245,15 @@ impl Replicas {
                 return is_member && now.saturating_sub(self.since) <= lag_max;
             };
             let position = position(&follower.report, durability);
-            if lost.contains(id) {
-                false
-            } else if is_member {
-                position >= log_end || now.saturating_sub(follower.caught_up_at) <= lag_max
-            } else {
+            let keeps_up =
+                position >= log_end || now.saturating_sub(follower.caught_up_at) <= lag_max;
+            // Who would leave at once does not join either: that would go on at the pace of its reports.
+            let joins = || {
                 position >= high_watermark
                     && position >= self.epoch_start
                     && may_join(*id, follower.report.broker_epoch)
-            }
+            };
+            !lost.contains(id) && keeps_up && (is_member || joins())
         };
         let wanted: Vec<NodeId> = self
             .all
@@ -269,7 +270,11 @@ impl Replicas {
         if is_same && !self.is_unknown {
             return None;
         }
-        self.asked.extend(&wanted);
+        for id in &wanted {
+            if !self.asked.contains(id) {
+                self.asked.push(*id);
+            }
+        }
         self.is_asking = true;
         let epoch = |id: &NodeId| {
             let follower = self.followers.get(id);
@@ -343,6 +348,7 @@ impl Replicas {
 fn position(report: &Report, durability: Durability) -> Offset {
     match durability {
         Durability::Fsync if is_planted(Bug::UnsyncedFollowers) => report.log_end,
+        Durability::Fsync if is_planted(Bug::EarlyAcknowledgement) => report.log_end,
         Durability::Fsync => report.flushed,
         Durability::PageCache => report.log_end,
     }

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_model::config::{Durability, TopicConfig};
 use odeon_model::{BrokerEpoch, ErrorCode, NodeId, Offset};
 
@@ -272,6 +273,7 @@ impl<R> LeaderState<R> {
     /// Where the leader itself is, as this topic's durability counts it.
     fn position(&self) -> Offset {
         match self.rules.durability {
+            Durability::Fsync if is_planted(Bug::EarlyAcknowledgement) => self.log_end,
             Durability::Fsync => self.flushed,
             Durability::PageCache => {
                 let ahead = self.rules.flush_messages.saturating_sub(1);

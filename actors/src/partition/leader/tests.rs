@@ -295,6 +295,20 @@ fn a_follower_joins_once_it_has_what_readers_may_see_and_counts_from_when_it_was
 }
 
 #[test]
+fn a_follower_that_would_leave_at_once_does_not_join() {
+    let mut state = three(Durability::Fsync, &[1, 2, 3]);
+    state.set_replicas(vec![1, 2, 3], vec![1, 2], 1);
+    state.written(10, NOW);
+    let late = NOW + LAG + Duration::from_millis(1);
+    // The watermark stands still, so that this follower has reached it; its disk has not got on.
+    state.report(2, at(10, 10), late);
+    state.report(3, at(10, 4), late);
+    assert_eq!(wanted(&mut state, late, |_, _| true), None);
+    state.report(3, at(10, 10), late);
+    assert!(wanted(&mut state, late, |_, _| true).is_some());
+}
+
+#[test]
 fn the_watermark_stands_still_below_min_insync_replicas() {
     let mut state = three(Durability::PageCache, &[1, 2, 3]);
     state.set_replicas(vec![1, 2, 3], vec![1], 1);

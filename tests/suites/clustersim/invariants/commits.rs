@@ -10,19 +10,24 @@ use crate::clustersim::{Place, World};
 /// How long a coordinator may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Nothing is committed that nobody tried. Less may be: a coordinator that is cut off does not know
-/// that it has a successor, in Kafka neither.
-pub fn check_now(known: &mut Known, key: &(String, Place), commit: Commit, found: i64) {
-    let least = found.min(commit.acknowledged.unwrap_or(-1));
-    check(
-        known,
-        key,
-        Commit {
-            acknowledged: Some(least),
-            ..commit
-        },
-        found,
-    );
+/// Nothing is committed that nobody tried. Less may be where `is_it` is false: a coordinator that is
+/// cut off does not know that it has a successor, in Kafka neither.
+pub fn check_now(
+    known: &mut Known,
+    key: &(String, Place),
+    commit: Commit,
+    found: i64,
+    is_it: bool,
+) {
+    let least = match is_it {
+        true => commit.acknowledged,
+        false => commit.acknowledged.map(|least| least.min(found)),
+    };
+    let commit = Commit {
+        acknowledged: least,
+        ..commit
+    };
+    check(known, key, commit, found);
 }
 
 /// Compares what a coordinator says with what its only committer knows.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use odeon_kernel::Clock;
 
-use crate::clustersim::World;
+use crate::clustersim::{World, faults};
 
 pub async fn check(world: &World, within: Duration) -> Result<(), String> {
     let until = world.clock.monotonic() + within;
@@ -13,7 +13,7 @@ pub async fn check(world: &World, within: Duration) -> Result<(), String> {
         if let Some(wrong) = world.known().wrong.clone() {
             return Err(wrong);
         }
-        world.cluster.heal();
+        faults::mend(world);
         let stuck: Vec<String> = {
             let known = world.known();
             let stuck = known.progress.iter();

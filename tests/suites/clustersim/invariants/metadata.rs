@@ -1,8 +1,9 @@
-//! Nodes that have applied as much of the metadata log show the same.
+//! Nodes that have applied as much of the metadata log show the same, and what they show is sound: a
+//! leader is in sync, and who is in sync is a replica.
 
 use std::sync::Arc;
 
-use odeon_metadata::MetadataImage;
+use odeon_metadata::{MetadataImage, NO_LEADER};
 use odeon_model::NodeId;
 
 use crate::clustersim::known::Known;
@@ -20,9 +21,25 @@ pub fn check(known: &mut Known, seen: &mut Seen, id: NodeId, image: &Arc<Metadat
         }
         Some(_) => {}
         None => {
+            sound(known, image);
             seen.images.insert(index, image.clone());
             if seen.images.len() > KEPT {
                 seen.images.pop_first();
+            }
+        }
+    }
+}
+
+fn sound(known: &mut Known, image: &MetadataImage) {
+    for topic in image.topics() {
+        for (index, partition) in &topic.partitions {
+            let (isr, leader) = (&partition.isr, partition.leader);
+            let leads = leader == NO_LEADER || isr.contains(&leader);
+            let are_replicas = isr.iter().all(|id| partition.replicas.contains(id));
+            if !leads || !are_replicas {
+                let (name, replicas) = (&topic.name, &partition.replicas);
+                let what = format!("{name}-{index}: {isr:?} of {replicas:?}, led by {leader}");
+                known.wrong(what);
             }
         }
     }

@@ -64,13 +64,18 @@ fn replicas(world: &World, place: &Place) -> Result<BTreeMap<NodeId, Bytes>, Str
 }
 
 fn whole(log: &odeon_log::Log) -> Result<Bytes, String> {
+    read_to(log, log.view().log_end()).map(Bytes::from)
+}
+
+/// What a log holds up to an offset.
+pub fn read_to(log: &odeon_log::Log, end: i64) -> Result<Vec<u8>, String> {
     let (view, reader) = (log.view(), log.reader());
     let (mut next, mut all) = (view.log_start(), Vec::new());
-    while next < view.log_end() {
-        let read = reader.read(next, CHUNK, view.log_end(), true);
+    while next < end {
+        let read = reader.read(next, CHUNK, end, true);
         let read = read.map_err(|error| error.to_string())?;
         all.extend_from_slice(&read.records);
         next = read.next_offset;
     }
-    Ok(all.into())
+    Ok(all)
 }

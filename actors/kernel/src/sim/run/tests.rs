@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::Clock;
+use crate::sim::Pace;
 use crate::task::Blocking;
 
 fn rng(seed: u64) -> Arc<Rng> {
@@ -62,7 +63,9 @@ fn order(seed: u64) -> Vec<u64> {
         async move {
             let works = (0..8).map(|work| {
                 let done = done.clone();
-                spawn(Blocking::Delayed.run(move || done.lock().unwrap().push(work)))
+                spawn(
+                    Blocking::Delayed(Pace::default()).run(move || done.lock().unwrap().push(work)),
+                )
             });
             for work in works.collect::<Vec<_>>() {
                 work.await.unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use odeon_kernel::TaskGuard;
-use odeon_kernel::sim::{self, DiskFault, DiskOp, SimClock, SimDisk};
+use odeon_kernel::sim::{self, DiskFault, DiskOp, Pace, SimClock, SimDisk};
 use odeon_mesh::LocalNetwork;
 
 use super::*;
@@ -63,7 +63,7 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             rng: self.rng.clone(),
             peers: peers.clone(),
-            blocking: Blocking::Delayed,
+            blocking: Blocking::Delayed(Pace::default()),
         });
         let founding = founding.await.unwrap();
         let cluster_id = keep(&disk, "cluster", || founding.cluster_id.clone());
@@ -79,7 +79,7 @@ impl World {
             peers,
             Box::new(recorder),
         );
-        config.blocking = Blocking::Delayed;
+        config.blocking = Blocking::Delayed(Pace::default());
         config.contacts = NODES.to_vec();
         let quorum = Quorum::start(config).await.unwrap();
         let mut role = quorum.role();

@@ -1,0 +1,13 @@
+//! Simulated clusters. Apart from the other suites, so that it is built quickly with optimizations.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by a panic"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "nothing is reached from outside a test binary"
+)]
+
+mod clustersim;
