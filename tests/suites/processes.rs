@@ -41,10 +41,22 @@ async fn create(client: &Client, topic: &str, replicas: i16) {
         replication_factor: Some(replicas),
         ..NewTopic::named(topic)
     };
-    let created = timeout(LIMIT, client.admin().create_topics(&[new], false)).await;
-    for (name, result) in created.expect("an answer in time").expect("an answer") {
-        result.unwrap_or_else(|error| panic!("{name}: {error}"));
-    }
+    let created = async {
+        loop {
+            let created = client.admin().create_topics(&[new.clone()], false).await;
+            let (name, result) = created.expect("an answer").swap_remove(0);
+            match result {
+                Ok(_) => return,
+                // A broker of the cluster may still be about to register.
+                Err(error) if error.to_string().contains("INVALID_REPLICATION_FACTOR") => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+    };
+    let created = timeout(LIMIT, created).await;
+    created.expect("it is made in time");
 }
 
 async fn produce(client: &Client, topic: &str, partition: i32, value: &'static str) {

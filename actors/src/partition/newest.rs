@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use odeon_model::config::TopicConfig;
 
-/// A topic's settings and `producer.id.expiration.ms`, once they have changed. Clones are the same.
+/// A topic's settings and `producer.id.expiration.ms`.
+type Newest = (Arc<TopicConfig>, i64);
+
+/// What these are, once they have changed. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Settings(Arc<Mutex<Option<(Arc<TopicConfig>, i64)>>>);
+pub struct Settings(Arc<Mutex<Option<Newest>>>);
 
 impl Settings {
     pub(crate) fn put(&self, config: Arc<TopicConfig>, producer_id_expiration_ms: i64) {
@@ -14,7 +17,7 @@ impl Settings {
         *held = Some((config, producer_id_expiration_ms));
     }
 
-    pub(crate) fn get(&self) -> Option<(Arc<TopicConfig>, i64)> {
+    pub(crate) fn get(&self) -> Option<Newest> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

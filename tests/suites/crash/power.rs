@@ -122,7 +122,7 @@ impl Run {
         Ok(())
     }
 
-    fn append(&mut self, index: i32) {
+    fn append(&mut self, index: i32) -> Result<(), String> {
         let known = self.known.get_mut(&index).expect("it is led");
         let open = self.open.get_mut(&index).expect("it is led");
         for _ in 0..=self.rng.below(3) {
@@ -136,15 +136,15 @@ impl Run {
             }
             let bytes = Bytes::from(builder.build().expect("not empty"));
             let batch = PreparedBatch::from_trusted(bytes).expect("well-formed");
-            let staged = open
-                .writer
-                .stage(batch, Origin::Client)
-                .expect("in sequence");
+            // Out of sequence, where a planted fault has it forget what the producer sent.
+            let staged = open.writer.stage(batch, Origin::Client);
+            let staged = staged.map_err(|error| format!("an append: {error}"))?;
             assert_eq!(staged.base_offset, known.end);
             known.batches.push((known.end, count, self.stamp));
             known.end += i64::from(count);
         }
         open.writer.write().expect("the disk works");
+        Ok(())
     }
 
     fn retain(&mut self, index: i32) {
@@ -186,7 +186,7 @@ impl Run {
         }
         let open = self.open.get_mut(&index).expect("just looked");
         match what {
-            0..=9 => self.append(index),
+            0..=9 => self.append(index)?,
             10..=15 => {
                 if let Some(job) = open.writer.sync_job().expect("the disk works") {
                     open.writer

@@ -209,7 +209,7 @@ fn every_key_has_a_valid_default_and_a_sentence() {
         assert!(keys.is_sorted_by(|a, b| a.name < b.name));
     }
     assert!(broker_configs().is_sorted_by(|a, b| a.name < b.name));
-    assert_eq!((topic_configs().len(), broker_configs().len()), (39, 386));
+    assert_eq!((topic_configs().len(), broker_configs().len()), (39, 387));
     assert_eq!(group_configs().len(), 27);
 }
 
