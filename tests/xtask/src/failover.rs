@@ -11,7 +11,7 @@ use crate::sh::{self, Result};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// How often the leader is killed
+    /// How often the leader is killed, where it is the active controller too, and where it is not
     #[arg(long, default_value_t = 100)]
     rounds: u32,
     /// Partitions that the victim leads
@@ -52,12 +52,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let jars = kafka_jars(&home)?;
     let java = format!("{}/*", jars.display());
     for fault in &arguments.fault {
-        eprintln!("Odeon, {}", fault.name());
-        let mut suite = suite(*fault, arguments.rounds, arguments.partitions);
-        if *fault == Fault::Kill {
-            suite.env("ODEON_FAILOVER_JAVA", &java);
+        // The active controller is among the victims, or it is the node to spare.
+        for spare in ["3", "1"] {
+            eprintln!("Odeon, {}", fault.name());
+            let mut suite = suite(*fault, arguments.rounds, arguments.partitions);
+            suite.env("ODEON_FAILOVER_SPARE", spare);
+            if *fault == Fault::Kill {
+                suite.env("ODEON_FAILOVER_JAVA", &java);
+            }
+            sh::run(&mut suite)?;
         }
-        sh::run(&mut suite)?;
     }
     let faults = arguments.fault.iter().filter(|one| **one != Fault::Cut);
     for fault in faults.filter(|_| arguments.kafka > 0) {
