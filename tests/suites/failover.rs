@@ -45,6 +45,8 @@ async fn connect(nodes: &Nodes, request_timeout: Duration) -> Client {
     config.retry_backoff = Duration::from_millis(20);
     config.retry_backoff_max = Duration::from_millis(20);
     config.request_timeout = request_timeout;
+    // As long as an answer may take: a node that is cut off does not refuse connections either.
+    config.connect_timeout = config.connect_timeout.min(request_timeout);
     Client::with_config(config).await.expect("a node answers")
 }
 

@@ -43,7 +43,10 @@ async fn create(client: &Client, topic: &str, replicas: i16) {
     };
     let created = async {
         loop {
-            let created = client.admin().create_topics(&[new.clone()], false).await;
+            let created = client
+                .admin()
+                .create_topics(std::slice::from_ref(&new), false)
+                .await;
             let (name, result) = created.expect("an answer").swap_remove(0);
             match result {
                 Ok(_) => return,

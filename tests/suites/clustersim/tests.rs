@@ -32,7 +32,9 @@ fn write_history(seed: u64, history: &[String]) {
 /// Runs seeds on as many threads as asked for, and says how it gets on.
 fn run_all(seeds: std::ops::Range<u64>) -> BTreeMap<u64, Outcome> {
     let (next, done) = (AtomicU64::new(seeds.start), Mutex::new(BTreeMap::new()));
-    let (count, since) = (seeds.end - seeds.start, Instant::now());
+    let count = seeds.end - seeds.start;
+    #[expect(clippy::disallowed_methods, reason = "the rate that a person sees")]
+    let since = Instant::now();
     let worker = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -55,10 +57,6 @@ fn run_all(seeds: std::ops::Range<u64>) -> BTreeMap<u64, Outcome> {
             }
         }
     };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "each runs simulations, and nothing else"
-    )]
     std::thread::scope(|scope| {
         for _ in 0..number("ODEON_SIM_JOBS", 1) {
             scope.spawn(worker);
