@@ -112,7 +112,8 @@ impl Members {
         }
     }
 
-    fn metrics(&self) -> Metrics {
+    /// The engine's own view of the moment.
+    pub(crate) fn metrics(&self) -> Metrics {
         let metrics = self.shared.raft.metrics();
         let metrics = metrics.borrow_watched();
         Metrics::clone(&metrics)

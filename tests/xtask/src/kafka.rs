@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::compat::broker::{CLUSTER_ID, kafka_jars};
+use crate::compat::broker::{CLUSTER_ID, fresh, kafka_jars};
 use crate::sh::{self, Result};
 
 /// A cluster of Apache Kafka, ended when dropped.
@@ -23,11 +23,7 @@ impl Kafka {
     /// It does not start.
     pub(crate) fn start(home: &Path) -> Result<Self> {
         let jars = kafka_jars(home)?;
-        let folder = home.join("kafka-nodes");
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        fs::create_dir_all(&folder)?;
+        let folder = fresh(&home.join("kafka-nodes"))?;
         let mut holders = Vec::new();
         let mut ports = Vec::new();
         for _ in 0..6 {

@@ -7,11 +7,9 @@
 
 use std::time::Duration;
 
-use openraft::async_runtime::WatchReceiver;
 use openraft::raft::TransferLeaderRequest;
 
 use super::Quorum;
-use crate::role::Metrics;
 use crate::types::ReplicaId;
 
 /// How long each voter has, to be elected and heard of, before the next one stands.
@@ -25,7 +23,7 @@ impl Quorum {
     /// elected first. Returns when there is a leader, or it has been tried enough. Cancel safe.
     pub async fn node_died(&self, node_id: i32) {
         let own = self.shared.parts.own;
-        let metrics = self.metrics();
+        let metrics = self.shared.members.metrics();
         let leader = metrics.current_leader.map(|leader| leader.node_id);
         let voters = metrics.membership_config.voter_ids();
         let Some((turn, turns)) = turn(voters, own, node_id).filter(|_| leader == Some(node_id))
@@ -35,7 +33,7 @@ impl Quorum {
         let mut waited = turn;
         for _ in 0..ROUNDS {
             self.shared.parts.clock.sleep(TURN * waited).await;
-            let metrics = self.metrics();
+            let metrics = self.shared.members.metrics();
             let leader = metrics.current_leader.map(|leader| leader.node_id);
             if leader.is_some_and(|leader| leader != node_id) {
                 return;
@@ -48,12 +46,6 @@ impl Quorum {
             }
             waited = turns;
         }
-    }
-
-    fn metrics(&self) -> Metrics {
-        let metrics = self.shared.parts.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        Metrics::clone(&metrics)
     }
 }
 

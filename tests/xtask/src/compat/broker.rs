@@ -242,7 +242,7 @@ pub(crate) fn kafka_jars(home: &Path) -> Result<PathBuf> {
     Ok(libs)
 }
 
-fn fresh(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn fresh(folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
