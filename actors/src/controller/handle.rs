@@ -60,15 +60,19 @@ impl ControllerHandle {
         &self.courier.slot
     }
 
-    /// Creates topics. The answers are in the order of the request.
+    /// Creates topics. The answers are in the order of the request. A controller that dies meanwhile
+    /// is outlived: its successor is asked for the same topics, under the same ids.
     ///
     /// # Errors
     /// See [`ControllerHandle`].
     pub async fn create_topics(
         &self,
-        topics: Vec<NewTopic>,
+        mut topics: Vec<NewTopic>,
         validate_only: bool,
     ) -> Result<Vec<TopicCreation>, Refusal> {
+        for topic in &mut topics {
+            topic.topic_id = Some(Uuid::from_random(self.courier.link.rng.bytes16()));
+        }
         let command = Command::CreateTopics {
             topics,
             validate_only,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::clock::timeout;
-use odeon_kernel::{SharedClock, Slot, SlotError, Watch, watch};
+use odeon_kernel::{Rng, SharedClock, Slot, SlotError, Watch, watch};
 use odeon_mesh::{CodecError, MAX_MESSAGE_BYTES, Mesh, MeshError, decode, encode, handler};
 use odeon_metadata::MetadataImage;
 use odeon_model::{ErrorCode, NodeId};
@@ -56,6 +56,8 @@ pub struct ControllerLink {
     pub image: Watch<MetadataImage>,
     /// Time.
     pub clock: SharedClock,
+    /// For the ids of new topics.
+    pub rng: Arc<Rng>,
 }
 
 /// What became of one attempt.

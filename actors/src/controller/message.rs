@@ -55,6 +55,8 @@ pub struct NewTopic {
     pub configs: Vec<(String, Option<String>)>,
     /// What its partitions bring with them, if their logs are there already.
     pub origin: Option<TopicOrigin>,
+    /// The id it shall have, if it brings none: to ask twice under one id makes one topic.
+    pub topic_id: Option<TopicId>,
 }
 
 /// What the partitions of an adopted topic were elsewhere.

@@ -155,13 +155,14 @@ impl Command {
             | Self::BrokerDied { .. }
             | Self::AlterPartition(_)
             | Self::AssignDirectories(_)
-            | Self::AllocateProducerIds { .. } => true,
+            | Self::AllocateProducerIds { .. }
+            // Each topic with the id it shall have.
+            | Self::CreateTopics { .. } => true,
             // To say twice where replicas shall be is as good as once; to take it back is not.
             Self::Reassign { partitions, .. } => {
                 partitions.iter().all(|one| one.replicas.is_some())
             }
-            Self::CreateTopics { validate_only, .. }
-            | Self::CreatePartitions { validate_only, .. }
+            Self::CreatePartitions { validate_only, .. }
             | Self::UpdateFeatures { validate_only, .. } => *validate_only,
             Self::AlterConfigs(request) => request.validate_only,
             Self::DeleteTopics { .. }

@@ -88,6 +88,7 @@ pub(super) async fn grow(parts: Ingredients) -> Result<Grown, NodeError> {
         role: parts.quorum.role(),
         image: parts.image.clone(),
         clock: clock.clone(),
+        rng: parts.rng.clone(),
     };
     let controller = ControllerHandle::new(Slot::new(clock.clone()), link);
     controller::serve(&*parts.mesh, controller.slot().clone());

@@ -83,6 +83,9 @@ impl Decisions {
     }
 
     fn create_topic(&self, draft: &mut Draft, topic: &NewTopic) -> Result<TopicCreation, Refusal> {
+        if let Some(made) = already_made(&draft.image, topic) {
+            return Ok(made);
+        }
         check_name(&draft.image, &topic.name)?;
         let overrides = self.check_topic_configs(&draft.image, topic)?;
         let replicas = self.assign(&draft.image, topic)?;
@@ -103,7 +106,7 @@ impl Decisions {
                 }
                 origin.topic_id
             }
-            None => self.new_topic_id(&draft.image),
+            None => self.new_topic_id(&draft.image, topic.topic_id),
         };
         draft.push(TopicRecord {
             name: topic.name.clone(),
@@ -133,13 +136,12 @@ impl Decisions {
         })
     }
 
-    fn new_topic_id(&self, image: &MetadataImage) -> TopicId {
-        loop {
-            let id = Uuid::from_random(self.rng.bytes16());
-            if !id.is_zero() && id != Uuid::ONE && image.topic_by_id(id).is_none() {
-                return id;
-            }
+    fn new_topic_id(&self, image: &MetadataImage, wanted: Option<TopicId>) -> TopicId {
+        let mut id = wanted.unwrap_or(Uuid::ZERO);
+        while id.is_zero() || id == Uuid::ONE || image.topic_by_id(id).is_some() {
+            id = Uuid::from_random(self.rng.bytes16());
         }
+        id
     }
 
     fn check_topic_configs(
@@ -371,6 +373,22 @@ fn check_origin(
         return Err(Refusal::new(ErrorCode::InvalidRequest, message));
     }
     Ok(())
+}
+
+/// The topic that was made when the same was asked for before.
+fn already_made(image: &MetadataImage, topic: &NewTopic) -> Option<TopicCreation> {
+    let made = image.topic(&topic.name)?;
+    (topic.topic_id == Some(made.id)).then(|| TopicCreation {
+        name: topic.name.clone(),
+        topic_id: made.id,
+        error: ErrorCode::None,
+        message: None,
+        num_partitions: made.partition_count(),
+        replication_factor: made.partition(0).map_or(0, |first| {
+            i16::try_from(first.replicas.len()).unwrap_or(i16::MAX)
+        }),
+        configs: image.config_map(&ConfigResource::topic(topic.name.as_str())),
+    })
 }
 
 /// The names that occur more than once.

@@ -70,6 +70,7 @@ impl Node {
             role: quorum.role(),
             image: image.clone(),
             clock: clock.clone(),
+            rng: Arc::new(Rng::from_seed(6)),
         };
         let controller = ControllerHandle::new(slot.clone(), link).patient_for(patience);
         serve(&*mesh, slot.clone());

@@ -55,6 +55,29 @@ fn an_adopted_topic_keeps_its_id_and_goes_on_above_its_epochs() {
 }
 
 #[test]
+fn to_ask_twice_under_one_id_makes_one_topic() {
+    let mut cluster = Cluster::of(2);
+    let wanted = |name: &str| NewTopic {
+        topic_id: Some(Uuid([7; 16])),
+        configs: vec![("retention.ms".to_owned(), Some("1234".to_owned()))],
+        ..topic(name, 3, 2)
+    };
+    let created = cluster.create(wanted("t"));
+    assert_eq!(
+        (created.error, created.topic_id),
+        (ErrorCode::None, Uuid([7; 16]))
+    );
+    assert_eq!(cluster.create(wanted("t")), created);
+    let other = cluster.create(wanted("u"));
+    assert_eq!(other.error, ErrorCode::None);
+    assert_ne!(other.topic_id, created.topic_id, "an id is one topic's");
+    assert_eq!(
+        cluster.create(topic("t", 3, 2)).error,
+        ErrorCode::TopicAlreadyExists
+    );
+}
+
+#[test]
 fn the_answer_shows_what_is_set_on_the_topic() {
     let mut cluster = Cluster::of(1);
     let mut wanted = topic("t", 1, 1);

@@ -110,6 +110,7 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
             .map(|config| (config.name, config.value))
             .collect(),
         origin: None,
+        topic_id: None,
     }
 }
 
