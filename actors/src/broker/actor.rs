@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use odeon_kernel::supervisor::{AddChildError, SupervisorHandle};
 use odeon_kernel::{Blocking, Rng, SharedClock, TaskGuard, View, Watch, watch};
 use odeon_log::{LogError, LogManager};
@@ -27,6 +28,8 @@ use crate::partition::{IsrChanger, RoutingTable};
 use crate::quota::ReplicationQuotas;
 use crate::settings::{broker_setting, topic_config};
 
+/// How many partitions change their role at once: a step waits for other actors, or for a disk.
+const AT_ONCE: usize = 32;
 /// How long a partition that could not be led waits for the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -41,6 +44,8 @@ enum LeadError {
     Log(#[from] LogError),
     #[error(transparent)]
     Start(#[from] AddChildError),
+    #[error("nothing fetches from node {0}")]
+    NoFetcher(NodeId),
 }
 
 /// What a broker says of itself to the cluster, beyond the image.
@@ -208,13 +213,16 @@ impl BrokerState {
         let again: Vec<Action> = again
             .filter(|action| self.is_wanted(&image, action))
             .collect();
-        for action in
-            again
-                .into_iter()
-                .chain(actions(self.arguments.node_id, &self.acted_on, &image))
-        {
-            self.act(&image, action).await;
+        let mut unled = self.act_on_all(&image, again).await;
+        let new = actions(self.arguments.node_id, &self.acted_on, &image);
+        // A topic's successor of the same name starts when it is gone.
+        let (deletions, others) = new
+            .into_iter()
+            .partition(|action| matches!(action, Action::Delete(_)));
+        for actions in [deletions, others] {
+            unled.extend(self.act_on_all(&image, actions).await);
         }
+        self.unled = unled;
         let joins = |broker: &BrokerImage| {
             let before = self.acted_on.broker(broker.id);
             let is_known =
@@ -293,18 +301,31 @@ impl BrokerState {
             .is_some_and(|is| (is.leader, is.leader_epoch) == (was.leader, was.leader_epoch))
     }
 
-    async fn act(&mut self, image: &MetadataImage, action: Action) {
+    /// Acts on several partitions at once, each at most once in `actions`; which replicas could not
+    /// be started.
+    async fn act_on_all(&self, image: &MetadataImage, actions: Vec<Action>) -> Vec<Action> {
+        self.start_fetchers(&actions).await;
+        stream::iter(actions)
+            .map(|action| self.act(image, action))
+            .buffer_unordered(AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
+    }
+
+    /// Acts, and answers the action if it wants another attempt.
+    async fn act(&self, image: &MetadataImage, action: Action) -> Option<Action> {
         match &action {
             Action::Lead(which, partition) => {
                 if let Err(error) = self.lead(image, which, partition).await {
                     tracing::error!(partition = %which.name(), %error, "a partition could not be led");
-                    self.unled.push(action);
+                    return Some(action);
                 }
             }
             Action::Follow(which, partition) => {
                 if let Err(error) = self.follow(image, which, partition).await {
                     tracing::error!(partition = %which.name(), %error, "a partition could not be followed");
-                    self.unled.push(action);
+                    return Some(action);
                 }
             }
             Action::SetReplicas(which, partition) => {
@@ -322,6 +343,7 @@ impl BrokerState {
                 }
             }
         }
+        None
     }
 
     /// `producer.id.expiration.ms`, which may change while the broker runs.

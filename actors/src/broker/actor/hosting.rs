@@ -1,5 +1,6 @@
 //! Starting and stopping replicas, fetchers and logs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use odeon_metadata::{MetadataImage, NO_LEADER, PartitionImage};
 use odeon_model::config::TopicConfig;
 use odeon_model::{LeaderEpoch, NodeId, TopicPartition};
 
-use super::{BrokerState, LeadError};
+use super::{Action, BrokerState, LeadError};
 use crate::broker::logs::open;
 use crate::broker::reconcile::Which;
 use crate::node::OFFSETS_TOPIC;
@@ -99,7 +100,7 @@ impl BrokerState {
             log,
             leader_epoch,
             leases: arguments.leases.clone(),
-            fetcher: self.fetcher(partition.leader).await?,
+            fetcher: self.fetcher(partition.leader)?,
             handle: None,
             view: view.clone(),
             config,
@@ -123,15 +124,32 @@ impl BrokerState {
         })
     }
 
-    /// The fetcher from a node, started if there is none yet.
-    async fn fetcher(&self, source: NodeId) -> Result<Option<FetcherHandle>, LeadError> {
+    /// Starts the fetchers from the nodes that will be followed and that there is none from yet.
+    pub(super) async fn start_fetchers(&self, actions: &[Action]) {
+        let sources = actions.iter().filter_map(|action| match action {
+            Action::Follow(_, partition) => Some(partition.leader),
+            _ => None,
+        });
+        let sources: BTreeSet<NodeId> = sources.filter(|source| *source != NO_LEADER).collect();
+        for source in sources {
+            if self.arguments.fetchers.get(source).is_none()
+                && let Err(error) = self.start_fetcher(source).await
+            {
+                tracing::error!(source, %error, "a fetcher could not be started");
+            }
+        }
+    }
+
+    fn fetcher(&self, source: NodeId) -> Result<Option<FetcherHandle>, LeadError> {
+        let fetcher = self.arguments.fetchers.get(source);
+        match source == NO_LEADER || fetcher.is_some() {
+            true => Ok(fetcher),
+            false => Err(LeadError::NoFetcher(source)),
+        }
+    }
+
+    async fn start_fetcher(&self, source: NodeId) -> Result<(), LeadError> {
         let arguments = &self.arguments;
-        if source == NO_LEADER {
-            return Ok(None);
-        }
-        if let Some(known) = arguments.fetchers.get(source) {
-            return Ok(Some(known));
-        }
         let (spec, handle) = fetcher::child(FetcherArguments {
             node_id: arguments.node_id,
             source,
@@ -144,8 +162,8 @@ impl BrokerState {
             rng: arguments.rng.clone(),
         });
         arguments.replicas.add_child(spec).await?;
-        arguments.fetchers.insert(source, handle.clone());
-        Ok(Some(handle))
+        arguments.fetchers.insert(source, handle);
+        Ok(())
     }
 
     /// Stops what runs of a replica, and opens its log.
@@ -156,6 +174,12 @@ impl BrokerState {
         let config = Arc::new(topic_config(image, node, statics, &which.topic));
         let settings = log_config(&config, self.producer_id_expiration_ms(image));
         let (logs, name, topic_id) = (arguments.logs.clone(), which.name(), which.topic_id);
+        let known = logs.get(&name).filter(|log| log.topic_id() == topic_id);
+        if let Some(log) = known {
+            // Nothing that touches the disk, so it need not wait for it.
+            log.set_config(settings);
+            return Ok(Opened { log, config });
+        }
         let open = move || open(&logs, &name, topic_id, settings);
         let log = arguments.blocking.run(open).await?;
         Ok(Opened { log, config })
