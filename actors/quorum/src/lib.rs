@@ -23,6 +23,7 @@
 
 pub mod bootstrap;
 mod config;
+mod heard;
 mod machine;
 mod members;
 mod network;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_kernel::clock::SharedClock;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::Raft;
 use crate::config::{Limits, QuorumConfig, StartError, Timers, Voter, check};
+use crate::heard::Heard;
 use crate::machine::Machine;
 use crate::members::{Attendant, Members};
 use crate::network::{Network, Peers, Server};
@@ -54,11 +56,12 @@ pub struct Quorum {
 }
 
 /// What a replica is made of.
-struct Parts {
-    raft: Raft,
-    own: ReplicaId,
+pub(crate) struct Parts {
+    pub(crate) raft: Raft,
+    pub(crate) own: ReplicaId,
     cluster_id: Arc<str>,
-    clock: SharedClock,
+    pub(crate) clock: SharedClock,
+    pub(crate) heard: Arc<Heard>,
     peers: Arc<dyn Peers>,
     contacts: Vec<i32>,
     endpoint: String,
@@ -128,6 +131,7 @@ impl Quorum {
             own,
             cluster_id: cluster_id.clone(),
             clock: config.clock,
+            heard: Arc::default(),
             peers: config.peers.clone(),
             contacts: config.contacts,
             endpoint: config.endpoint,
@@ -136,7 +140,8 @@ impl Quorum {
         };
         let quorum = Self::spawn(parts, &config.timers, &config.limits, wanted);
         let members = quorum.shared.members.clone();
-        let server = Server::new(raft.clone(), cluster_id, own, max_snapshot_bytes, members);
+        let parts = &quorum.shared.parts;
+        let server = Server::new(parts, cluster_id, max_snapshot_bytes, members);
         config.peers.serve(server.handler());
         raft.run();
         if let Err(error) = quorum.found(&config.voters).await {
@@ -334,6 +339,12 @@ impl Quorum {
     /// [`ready`](QuorumRole::ready), and in its term.
     pub fn role(&self) -> watch::Receiver<QuorumRole> {
         self.shared.role.clone()
+    }
+
+    /// The leader that this replica followed last, and when it was last heard, on the clock that the
+    /// quorum was given; `None` if it never followed one.
+    pub fn leader_last_heard(&self) -> Option<(i32, Duration)> {
+        self.shared.parts.heard.last()
     }
 
     /// Why the replica ended without having been asked to; `None` as long as it runs. The node

@@ -246,7 +246,10 @@ impl ControllerState {
         }
         let records = Decisions::activate(&self.settings, &image);
         let rng = Rng::from_seed(self.arguments.rng.next_u64());
-        let decisions = Decisions::new(self.settings.clone(), &image, rng, self.now());
+        let mut decisions = Decisions::new(self.settings.clone(), &image, rng, self.now());
+        if let Some((predecessor, heard)) = self.arguments.quorum.leader_last_heard() {
+            decisions.succeeds(predecessor, heard, self.now());
+        }
         let shell = Shell::new(image);
         let active = Active {
             proposer,

@@ -229,6 +229,15 @@ impl Decisions {
         }
     }
 
+    /// Counts the silence of the controller before this one from when it was last heard: it may be
+    /// what made this one. At least half a session is left to it.
+    pub(super) fn succeeds(&mut self, predecessor: NodeId, heard: Duration, now: Now) {
+        let least = self.settings.broker_session_timeout / 2;
+        let since = heard.max(now.monotonic.saturating_sub(least));
+        self.sessions
+            .was_heard(predecessor, since.min(now.monotonic));
+    }
+
     /// Runs with the configuration that holds behind topics and brokers.
     fn with_layers<T>(&self, image: &MetadataImage, work: impl FnOnce(BrokerLayers<'_>) -> T) -> T {
         let dynamic_default = image.config_map(&ConfigResource::default_broker());

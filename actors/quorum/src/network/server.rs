@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use odeon_kernel::SharedClock;
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::TransferLeaderRequest;
 
@@ -11,7 +12,9 @@ use super::wire::{
 };
 use super::{CallFuture, Handler};
 use crate::Raft;
+use crate::heard::Heard;
 use crate::members::Members;
+use crate::quorum::Parts;
 use crate::types::{ReplicaId, SnapshotMeta, StoredSnapshotMeta, StoredVote, Types};
 
 type Snapshot = openraft::type_config::alias::SnapshotOf<Types, Bytes>;
@@ -23,6 +26,8 @@ pub(crate) struct Server {
     own: ReplicaId,
     max_snapshot_bytes: u64,
     members: Members,
+    heard: Arc<Heard>,
+    clock: SharedClock,
     /// The snapshot that is arriving: one at a time.
     incoming: Mutex<Option<Incoming>>,
 }
@@ -37,18 +42,19 @@ struct Incoming {
 
 impl Server {
     pub(crate) fn new(
-        raft: Raft,
+        parts: &Parts,
         cluster_id: Arc<str>,
-        own: ReplicaId,
         max_snapshot_bytes: u64,
         members: Members,
     ) -> Self {
         Self {
-            raft,
+            raft: parts.raft.clone(),
             cluster_id,
-            own,
+            own: parts.own,
             max_snapshot_bytes,
             members,
+            heard: parts.heard.clone(),
+            clock: parts.clock.clone(),
             incoming: Mutex::new(None),
         }
     }
@@ -95,9 +101,10 @@ impl Server {
             } => {
                 let rpc = append_request(vote, prev, entries, commit)?;
                 let response = self.raft.append_entries(rpc).await;
-                response
-                    .map(|reply| Reply::Appended(reply.into()))
-                    .map_err(text)
+                let reply = Reply::Appended(response.map_err(text)?.into());
+                self.heard
+                    .note(envelope.from.node_id, self.clock.monotonic());
+                Ok(reply)
             }
             Request::Vote(ballot) => self
                 .raft

@@ -41,6 +41,13 @@ impl Sessions {
         self.by_broker.insert(id, session);
     }
 
+    /// Counts a broker's silence from then on.
+    pub(super) fn was_heard(&mut self, id: NodeId, since: Duration) {
+        if let Some(session) = self.by_broker.get_mut(&id) {
+            session.last_contact = since;
+        }
+    }
+
     /// Notes that a broker registered.
     pub(super) fn registered(&mut self, id: NodeId, epoch: BrokerEpoch, now: Duration) {
         self.expect(id, epoch, now);

@@ -42,6 +42,31 @@ fn a_new_controller_accepts_a_restarted_broker_that_it_never_heard() {
 }
 
 #[test]
+fn the_silence_of_the_controller_before_counts_up_to_half_a_session() {
+    let settings = ControllerSettings::new(Arc::default());
+    let session = settings.broker_session_timeout;
+    for (silent, left) in [(1, 3), (2, 2), (100, 2)] {
+        let mut cluster = Cluster::of(2);
+        cluster.pass(60);
+        let heard = cluster.now.monotonic.saturating_sub(session * silent / 4);
+        let rng = Rng::from_seed(1);
+        cluster.decisions = Decisions::new(settings.clone(), &cluster.image, rng, cluster.now);
+        cluster.decisions.succeeds(1, heard, cluster.now);
+        let mut fenced = |after: Duration| {
+            cluster.now.monotonic += after;
+            cluster.decide(|d, draft, now| d.fence_silent_brokers(draft, now))
+        };
+        let almost = session * left / 4 - Duration::from_millis(1);
+        assert_eq!(fenced(almost), [], "silent for {silent} quarters");
+        assert_eq!(
+            fenced(Duration::from_millis(1)),
+            [1],
+            "silent for {silent} quarters"
+        );
+    }
+}
+
+#[test]
 fn a_new_incarnation_raises_the_epoch_of_every_partition_that_the_broker_led() {
     let mut cluster = Cluster::of(2);
     cluster.create_on("alone", &[1]);
