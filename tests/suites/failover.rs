@@ -151,15 +151,15 @@ impl Times {
         ];
         for (which, times) in rows {
             times.sort_unstable();
-            let at =
-                |part: f64| times.get(((times.len() as f64 * part) as usize).min(times.len() - 1));
             if !times.is_empty() {
+                // The least time that so many of a hundred rounds do not exceed.
+                let at = |percent: usize| times[(times.len() * percent).div_ceil(100) - 1];
                 eprintln!(
                     "| {what} | {which} | {} | {} | {} | {} |",
                     times.len(),
-                    at(0.5).expect("one"),
-                    at(0.99).expect("one"),
-                    times.last().expect("one")
+                    at(50),
+                    at(99),
+                    at(100)
                 );
             }
         }

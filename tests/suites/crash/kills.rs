@@ -35,16 +35,18 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     );
     let (rng, begun) = (Rng::from_seed(seed), Instant::now());
     let mut node = NodeProcess::start(SETTINGS);
-    // In a long run the reader shall see nearly all before it goes.
-    let retention_bytes = if kills < 20 { 130_000 } else { 2_000_000 };
+    // In a long run the reader shall see nearly all before it goes; and what it takes to count the
+    // batches that a kill hits, librdkafka's log in Python, is not for every day.
+    let is_long = kills >= 20;
     let shape = Shape {
-        retention_bytes,
+        retention_bytes: if is_long { 2_000_000 } else { 130_000 },
+        torn: is_long,
         ..Shape::ONE_NODE
     };
     let mut load = Load::start(&node.address().to_string(), shape);
     let (mut tally, mut torn, mut acked) = (Tally::default(), 0, 0);
     while tally.kills < kills {
-        if kills < 20 {
+        if !is_long {
             // Each of a few kills has to fall on clients that are back.
             acked = acked_beyond(&mut load, acked);
         }
@@ -60,8 +62,10 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
             tally.while_starting += 1;
         }
         tally.slowest_start = tally.slowest_start.max(node.start_again());
-        let torn_before = std::mem::replace(&mut torn, load.count("torn"));
-        tally.in_flight += u64::from(torn > torn_before);
+        if is_long {
+            let torn_before = std::mem::replace(&mut torn, load.count("torn"));
+            tally.in_flight += u64::from(torn > torn_before);
+        }
         if tally.kills.is_multiple_of(25) {
             eprintln!(
                 "{tally:?} after {:?}: {}",
@@ -81,13 +85,8 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     let deleted = report["deleted"].as_u64().expect("a count");
     assert!(deleted > 0, "retention was not active: {report}");
     // The first kills after a start may come before the clients are back.
-    let enough = if kills < 20 {
-        kills / 2
-    } else {
-        kills * 9 / 10
-    };
     assert!(
-        tally.in_flight >= enough,
+        !is_long || tally.in_flight >= kills * 9 / 10,
         "kills with batches in flight: {tally:?}"
     );
     assert!(node.stop("TERM").0.success());

@@ -35,7 +35,7 @@ impl Shape {
         replicas: 1,
         retention_bytes: 130_000,
         rate: 4_000,
-        torn: true,
+        torn: false,
         defaults: false,
         groups: 0,
     };
