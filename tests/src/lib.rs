@@ -8,6 +8,7 @@ pub mod node;
 pub mod process;
 pub mod raw;
 pub mod records;
+pub mod requests;
 
 pub use cluster::{ClusterBuilder, ClusterClient, TestCluster};
 pub use node::{NodeBuilder, TestNode};

@@ -198,12 +198,13 @@ async fn scenario(
 ) -> Result<(), String> {
     let nodes = 3 + rng.below(3) as i32;
     let latency_max_ms = [0, 1, 5, 20][rng.below(4) as usize];
+    let lag_max_ms = [500, 1_500, 3_000][rng.below(3) as usize];
     let builder = ClusterBuilder::new(nodes)
         .simulated(&clock, &rng)
         .watched(history)
         .latency(Duration::from_millis(latency_max_ms))
         .set("min.insync.replicas", "2")
-        .set("replica.lag.time.max.ms", "3000")
+        .set("replica.lag.time.max.ms", &lag_max_ms.to_string())
         .set(
             "offsets.topic.num.partitions",
             &OFFSETS_PARTITIONS.to_string(),

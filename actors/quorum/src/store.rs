@@ -155,7 +155,8 @@ impl LogStore {
         };
         let desk = match options.blocking {
             Blocking::Pool => Desk::thread(writer)?,
-            Blocking::Inline | Blocking::Delayed(_) => Desk::inline(writer),
+            Blocking::Delayed(_) => Desk::task(writer, options.blocking),
+            Blocking::Inline => Desk::inline(writer),
         };
         Ok(Self {
             index,

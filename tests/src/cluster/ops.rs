@@ -7,20 +7,22 @@ use odeon_protocol::messages::alter_partition_reassignments_request::{
 };
 use odeon_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use odeon_protocol::messages::elect_leaders_request::TopicPartitions;
-use odeon_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use odeon_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+use odeon_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
 };
-use odeon_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use odeon_protocol::messages::{
-    AlterPartitionReassignmentsRequest, CreateTopicsRequest, ElectLeadersRequest, FetchRequest,
-    FindCoordinatorRequest, InitProducerIdRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetFetchRequest, ProduceRequest,
+    AlterPartitionReassignmentsRequest, CreateTopicsRequest, ElectLeadersRequest,
+    FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, MetadataRequest,
+    ProduceRequest,
 };
 
 use super::{ClusterClient, Lost};
 use crate::node::{list_offset_request, metadata_request, produce_request};
 use crate::records;
+use crate::requests::{commit_request, committed_request, fetch_request};
+
+/// How the protocol names topics among what can be configured.
+const TOPIC_RESOURCE: i8 = 2;
 
 /// Why an attempt came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,36 @@ impl ClusterClient {
         let answer = self.call(via, 7, &request).await?.topics.remove(0);
         check(answer.error_code)?;
         Ok(answer.topic_id)
+    }
+
+    /// Sets a key of a topic's configuration.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn set_topic_config(
+        &mut self,
+        via: NodeId,
+        topic: &str,
+        key: &str,
+        value: &str,
+    ) -> Tried<()> {
+        let config = AlterableConfig {
+            name: key.to_owned(),
+            value: Some(value.to_owned()),
+            ..Default::default()
+        };
+        let resource = AlterConfigsResource {
+            resource_type: TOPIC_RESOURCE,
+            resource_name: topic.to_owned(),
+            configs: vec![config],
+            ..Default::default()
+        };
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![resource],
+            ..Default::default()
+        };
+        let mut answer = self.call(via, 1, &request).await?;
+        check(answer.responses.remove(0).error_code)
     }
 
     /// Who leads a partition, as a node says; as Kafka's own clients do, it believes in no leader
@@ -175,26 +207,7 @@ impl ClusterClient {
         from: i64,
         max_wait_ms: i32,
     ) -> Tried<(Vec<(i64, String)>, i64)> {
-        let asked = FetchPartition {
-            partition,
-            fetch_offset: from,
-            partition_max_bytes: 64 << 10,
-            ..Default::default()
-        };
-        let topic = FetchTopic {
-            topic: topic.to_owned(),
-            partitions: vec![asked],
-            ..Default::default()
-        };
-        let request = FetchRequest {
-            replica_id: -1,
-            max_wait_ms,
-            min_bytes: 1,
-            max_bytes: 1 << 20,
-            session_epoch: -1,
-            topics: vec![topic],
-            ..Default::default()
-        };
+        let request = fetch_request((topic, partition), from, max_wait_ms, 64 << 10);
         let mut answer = self.call(leader, 12, &request).await?;
         check(answer.error_code)?;
         let found = answer.responses.remove(0).partitions.remove(0);
@@ -250,24 +263,7 @@ impl ClusterClient {
         member: Option<(&str, i32)>,
         (topic, partition, offset): (&str, i32, i64),
     ) -> Tried<()> {
-        let partition = OffsetCommitRequestPartition {
-            partition_index: partition,
-            committed_offset: offset,
-            ..Default::default()
-        };
-        let topic = OffsetCommitRequestTopic {
-            name: topic.to_owned(),
-            partitions: vec![partition],
-            ..Default::default()
-        };
-        let (member_id, generation) = member.unwrap_or(("", -1));
-        let request = OffsetCommitRequest {
-            group_id: group.to_owned(),
-            member_id: member_id.to_owned(),
-            generation_id_or_member_epoch: generation,
-            topics: vec![topic],
-            ..Default::default()
-        };
+        let request = commit_request(group, member, (topic, partition), offset);
         let mut answer = self.call(coordinator, 8, &request).await?;
         check(answer.topics.remove(0).partitions.remove(0).error_code)
     }
@@ -283,16 +279,7 @@ impl ClusterClient {
         topic: &str,
         partition: i32,
     ) -> Tried<i64> {
-        let topic = OffsetFetchRequestTopic {
-            name: topic.to_owned(),
-            partition_indexes: vec![partition],
-            ..Default::default()
-        };
-        let request = OffsetFetchRequest {
-            group_id: group.to_owned(),
-            topics: Some(vec![topic]),
-            ..Default::default()
-        };
+        let request = committed_request(group, (topic, partition));
         let mut answer = self.call(coordinator, 7, &request).await?;
         check(answer.error_code)?;
         let found = answer.topics.remove(0).partitions.remove(0);

@@ -13,6 +13,7 @@ use odeon_model::NodeId;
 use super::World;
 
 mod disasters;
+mod leaders;
 mod machines;
 
 pub use machines::{come_back, heal, mend};
@@ -55,12 +56,15 @@ async fn victim(world: &World) -> Option<NodeId> {
 }
 
 async fn one(world: &World) {
-    let kind = world.rng.below(26);
+    let kind = world.rng.below(32);
     match kind {
         0..=2 => return note_and(world, kind, disasters::all_at_once(world)).await,
         3..=5 => return note_and(world, kind, disasters::one_after_the_other(world)).await,
         6..=8 => return note_and(world, kind, actor(world)).await,
         9 | 10 => return note_and(world, kind, mover(world)).await,
+        26 | 27 => return note_and(world, kind, leaders::cut_off(world)).await,
+        28 | 29 => return note_and(world, kind, leaders::ends_unsynced(world)).await,
+        30 | 31 => return note_and(world, kind, leaders::controller(world)).await,
         _ => {}
     }
     let Some(id) = victim(world).await else {

@@ -1,6 +1,7 @@
 //! What clients were promised and saw, and what nodes showed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Place;
 use super::counts::Counts;
@@ -18,6 +19,12 @@ pub struct Known {
     pub commits: BTreeMap<(String, Place), Commit>,
     /// Who owns a partition, by its number, in a generation of the members' group.
     pub owners: BTreeMap<(i32, usize), String>,
+    /// Producer ids that were given out.
+    pub producer_ids: BTreeSet<i64>,
+    /// The metadata log up to here holds changes that were acknowledged.
+    pub decided: u64,
+    /// Until when leaders of the quorum are looked at closely.
+    pub closely_until: Duration,
     /// When each client last got on.
     pub progress: BTreeMap<String, u64>,
     pub counts: Counts,

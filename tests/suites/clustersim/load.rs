@@ -62,7 +62,13 @@ async fn begin(world: &World, client: &mut ClusterClient) -> Option<(i64, i16)> 
     let via = any_node(world)?;
     world.known().counts.operations += 1;
     match client.init_producer(via).await {
-        Ok(id) => Some(id),
+        Ok(id) => {
+            let mut known = world.known();
+            if !known.producer_ids.insert(id.0) {
+                known.wrong(format!("the producer id {} is given out twice", id.0));
+            }
+            Some(id)
+        }
         Err(_) => {
             world.pause(50).await;
             None

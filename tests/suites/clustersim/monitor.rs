@@ -13,6 +13,8 @@ use super::{World, faults};
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// Between two looks when a leader of the quorum is about to begin.
+const CLOSELY: Duration = Duration::from_millis(1);
 
 /// What was seen before.
 #[derive(Default)]
@@ -33,7 +35,9 @@ pub struct Seen {
 pub async fn run(world: World) {
     let mut seen = Seen::default();
     while !world.is_over() {
-        world.clock.sleep(INTERVAL).await;
+        let is_close = world.clock.monotonic() < world.known().closely_until;
+        let interval = if is_close { CLOSELY } else { INTERVAL };
+        world.clock.sleep(interval).await;
         for id in world.cluster.running() {
             look(&world, &mut seen, id);
         }

@@ -141,7 +141,7 @@ fn finds(planted: Plant, from: u64) {
 }
 
 #[test]
-#[ignore = "seconds to minutes: cargo xtask sim --bugs"]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_watermark_that_counts_unsynced_followers_is_found() {
     finds(Plant::Bug(Bug::UnsyncedFollowers), 1);
 }
@@ -152,7 +152,7 @@ fn cutting_to_the_watermark_is_found() {
 }
 
 #[test]
-#[ignore = "seconds to minutes: cargo xtask sim --bugs"]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn an_isr_of_any_epoch_is_found() {
     finds(Plant::Bug(Bug::UncheckedEpochs), 0);
 }
@@ -163,7 +163,7 @@ fn acknowledging_before_the_sync_is_found() {
 }
 
 #[test]
-#[ignore = "seconds to minutes: cargo xtask sim --bugs"]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_leader_that_serves_before_its_first_entry_is_found() {
     finds(Plant::Bug(Bug::EagerLeader), 0);
 }
@@ -174,31 +174,31 @@ fn producers_that_are_forgotten_are_found() {
 }
 
 #[test]
-#[ignore = "seconds to minutes: cargo xtask sim --bugs"]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_leader_whose_lease_nobody_checks_is_found() {
     finds(Plant::Bug(Bug::UncheckedLease), 8);
 }
 
 #[test]
-#[ignore = "seconds to minutes: cargo xtask sim --bugs"]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_coordinator_that_answers_early_is_found() {
     finds(Plant::Bug(Bug::EarlyCommit), 1);
 }
 
 #[test]
-#[ignore = "seconds to minutes: cargo xtask sim --bugs"]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_leader_that_its_supervisor_restarts_in_its_epoch_after_a_cut_is_found() {
     finds(Plant::Bug(Bug::RestartAfterCut), 0);
 }
 
 #[test]
-#[ignore = "seconds to minutes: cargo xtask sim --bugs"]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_new_process_in_its_predecessors_epochs_is_found() {
     finds(Plant::Bug(Bug::KeptEpoch), 0);
 }
 
 #[test]
-#[ignore = "seconds to minutes: cargo xtask sim --bugs"]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_disk_that_does_not_sync_is_found() {
     finds(Plant::IgnoredSyncs, 0);
 }

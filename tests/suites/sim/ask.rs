@@ -7,16 +7,11 @@ use odeon_protocol::messages::delete_records_request::{
 };
 use odeon_protocol::messages::delete_topics_request::DeleteTopicState;
 use odeon_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
-use odeon_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use odeon_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use odeon_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use odeon_protocol::messages::{
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeQuorumRequest, FetchRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeQuorumRequest, MetadataRequest,
 };
 use odeon_tests::node::{create_topic_request, list_offset_request};
+use odeon_tests::requests::{commit_request, committed_request, fetch_request};
 
 use super::client::{Client, Done, wrong};
 use super::known::Place;
@@ -109,26 +104,7 @@ pub async fn fetch(
     from: i64,
     max_wait_ms: i32,
 ) -> Answer<Vec<(i64, u64)>> {
-    let partition = FetchPartition {
-        partition: place.1,
-        fetch_offset: from,
-        partition_max_bytes: 5_000,
-        ..Default::default()
-    };
-    let topic = FetchTopic {
-        topic: place.0.clone(),
-        partitions: vec![partition],
-        ..Default::default()
-    };
-    let request = FetchRequest {
-        replica_id: -1,
-        max_wait_ms,
-        min_bytes: 1,
-        max_bytes: 1 << 20,
-        session_epoch: -1,
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let request = fetch_request((&place.0, place.1), from, max_wait_ms, 5_000);
     let mut answer = client.call(12, &request).await?;
     let partition = answer.responses.remove(0).partitions.remove(0);
     let set: Bytes = partition.records.unwrap_or_default();
@@ -166,27 +142,11 @@ pub async fn delete_records(client: &mut Client, place: &Place, offset: i64) -> 
 pub async fn commit(
     client: &mut Client,
     group: &str,
-    member: (i32, &str),
+    member: (&str, i32),
     index: i32,
     offset: i64,
 ) -> Answer<()> {
-    let partition = OffsetCommitRequestPartition {
-        partition_index: index,
-        committed_offset: offset,
-        ..Default::default()
-    };
-    let topic = OffsetCommitRequestTopic {
-        name: "orders".to_owned(),
-        partitions: vec![partition],
-        ..Default::default()
-    };
-    let request = OffsetCommitRequest {
-        group_id: group.to_owned(),
-        generation_id_or_member_epoch: member.0,
-        member_id: member.1.to_owned(),
-        topics: vec![topic],
-        ..Default::default()
-    };
+    let request = commit_request(group, Some(member), ("orders", index), offset);
     let mut answer = client.call(8, &request).await?;
     let partition = answer.topics.remove(0).partitions.remove(0);
     Ok(code(partition.error_code, ()))
@@ -194,16 +154,7 @@ pub async fn commit(
 
 /// The committed offset of partition `index` of `orders`, -1 without one.
 pub async fn committed(client: &mut Client, group: &str, index: i32) -> Answer<i64> {
-    let topic = OffsetFetchRequestTopic {
-        name: "orders".to_owned(),
-        partition_indexes: vec![index],
-        ..Default::default()
-    };
-    let request = OffsetFetchRequest {
-        group_id: group.to_owned(),
-        topics: Some(vec![topic]),
-        ..Default::default()
-    };
+    let request = committed_request(group, ("orders", index));
     let answer = client.call(7, &request).await?;
     if let Err(error) = code(answer.error_code, ()) {
         return Ok(Err(error));

@@ -5,12 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use odeon_kernel::Clock;
 use odeon_model::ErrorCode;
-use odeon_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use odeon_protocol::messages::leave_group_request::MemberIdentity;
-use odeon_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use odeon_protocol::messages::{
-    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
-};
+use odeon_protocol::messages::FindCoordinatorRequest;
+use odeon_tests::requests::{heartbeat_request, join_request, leave_request, sync_request};
 
 use super::World;
 use super::ask;
@@ -36,7 +32,7 @@ pub async fn member(world: &World, mut client: Client, index: i32, until: Durati
         };
         while world.clock.monotonic() < until {
             world.pause(150_000).await;
-            if !take_part(world, &mut client, (generation, &id), index).await? {
+            if !take_part(world, &mut client, (&id, generation), index).await? {
                 break;
             }
             if world.rng.below(30) == 0 {
@@ -51,20 +47,7 @@ pub async fn member(world: &World, mut client: Client, index: i32, until: Durati
 
 /// Joins and syncs; the generation, unless something has to be tried again.
 async fn join(world: &World, client: &mut Client, id: &mut String) -> Done<Option<i32>> {
-    let protocol = JoinGroupRequestProtocol {
-        name: "range".to_owned(),
-        metadata: Bytes::from_static(b"topics"),
-        ..Default::default()
-    };
-    let request = JoinGroupRequest {
-        group_id: GROUP.to_owned(),
-        session_timeout_ms: 6_000,
-        rebalance_timeout_ms: 2_000,
-        member_id: id.clone(),
-        protocol_type: "consumer".to_owned(),
-        protocols: vec![protocol],
-        ..Default::default()
-    };
+    let request = join_request(GROUP, id, 2_000);
     let joined = client.call(9, &request).await?;
     match ErrorCode::from_code(joined.error_code) {
         ErrorCode::None => {}
@@ -79,23 +62,7 @@ async fn join(world: &World, client: &mut Client, id: &mut String) -> Done<Optio
         _ => return Ok(None),
     }
     *id = joined.member_id.clone();
-    let assignments = joined
-        .members
-        .iter()
-        .map(|member| SyncGroupRequestAssignment {
-            member_id: member.member_id.clone(),
-            assignment: Bytes::from_static(b"all"),
-            ..Default::default()
-        });
-    let request = SyncGroupRequest {
-        group_id: GROUP.to_owned(),
-        generation_id: joined.generation_id,
-        member_id: id.clone(),
-        protocol_type: joined.protocol_type.clone(),
-        protocol_name: joined.protocol_name.clone(),
-        assignments: assignments.collect(),
-        ..Default::default()
-    };
+    let request = sync_request(GROUP, id, &joined, |_| Bytes::from_static(b"all"));
     world.pause(20_000).await;
     let synced = client.call(5, &request).await?;
     if synced.error_code == 0 && &*synced.assignment != b"all" {
@@ -108,15 +75,10 @@ async fn join(world: &World, client: &mut Client, id: &mut String) -> Done<Optio
 async fn take_part(
     world: &World,
     client: &mut Client,
-    member: (i32, &str),
+    member: (&str, i32),
     index: i32,
 ) -> Done<bool> {
-    let request = HeartbeatRequest {
-        group_id: GROUP.to_owned(),
-        generation_id: member.0,
-        member_id: member.1.to_owned(),
-        ..Default::default()
-    };
+    let request = heartbeat_request(GROUP, member);
     if client.call(4, &request).await?.error_code != 0 {
         return Ok(false);
     }
@@ -142,14 +104,6 @@ async fn take_part(
 }
 
 async fn leave(client: &mut Client, id: &str) -> Done<()> {
-    let member = MemberIdentity {
-        member_id: id.to_owned(),
-        ..Default::default()
-    };
-    let request = LeaveGroupRequest {
-        group_id: GROUP.to_owned(),
-        members: vec![member],
-        ..Default::default()
-    };
+    let request = leave_request(GROUP, id);
     client.call(5, &request).await.map(drop)
 }

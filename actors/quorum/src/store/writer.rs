@@ -6,7 +6,9 @@ use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
+use odeon_kernel::Blocking;
 use odeon_kernel::disk::{DiskFile, OpenMode, SharedDisk};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::frame::{self, Body};
 use super::hard_state::HardState;
@@ -272,10 +274,12 @@ fn end_of(index: &Mutex<Index>, entry: u64) -> Option<u64> {
     Some(place.position + u64::from(place.len))
 }
 
-/// The way to a writer: a thread of its own, or the caller's in a deterministic simulation.
+/// The way to a writer: a thread of its own, or in a deterministic simulation a task that takes its
+/// time, or the caller's thread.
 #[derive(Debug, Clone)]
 pub(super) enum Desk {
     Thread(mpsc::Sender<(Change, DoneBox)>),
+    Task(UnboundedSender<(Change, DoneBox)>),
     Inline(Arc<Mutex<Writer>>),
 }
 
@@ -313,6 +317,25 @@ impl Desk {
         Ok(Self::Thread(sender))
     }
 
+    /// Starts a task in the thread's stead.
+    pub(super) fn task(mut writer: Writer, blocking: Blocking) -> Self {
+        let (sender, mut receiver) = unbounded_channel::<(Change, DoneBox)>();
+        odeon_kernel::spawn(async move {
+            while let Some((change, done)) = receiver.recv().await {
+                let mut group = vec![(change, done.0)];
+                while let Ok((change, done)) = receiver.try_recv() {
+                    group.push((change, done.0));
+                }
+                let work = move || {
+                    writer.perform(group);
+                    writer
+                };
+                writer = blocking.run(work).await;
+            }
+        });
+        Self::Task(sender)
+    }
+
     pub(super) fn inline(writer: Writer) -> Self {
         Self::Inline(Arc::new(Mutex::new(writer)))
     }
@@ -323,6 +346,12 @@ impl Desk {
             Self::Thread(sender) => {
                 if let Err(mpsc::SendError((_, done))) = sender.send((change, DoneBox(done))) {
                     done.0(Err(io::Error::other("the Raft log's writer has ended")));
+                }
+            }
+            Self::Task(sender) => {
+                if let Err(error) = sender.send((change, DoneBox(done))) {
+                    let DoneBox(done) = error.0.1;
+                    done(Err(io::Error::other("the Raft log's writer has ended")));
                 }
             }
             Self::Inline(writer) => {

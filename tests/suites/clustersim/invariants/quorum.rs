@@ -1,5 +1,5 @@
-//! Who leads the quorum by its own word knows all that any node has applied before its term, and does not
-//! long outlast the beginning of another's.
+//! Who leads the quorum by its own word knows all that any node has applied, and all that was acknowledged,
+//! before its term, and does not long outlast the beginning of another's.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub fn check(known: &mut Known, seen: &mut Seen, role: Role, now: Duration) {
     let Role {
         id, term, applied, ..
     } = role;
-    let others = seen.applied;
+    let others = seen.applied.max(known.decided);
     if role.is_ready && term > newest {
         seen.ready = (term, now);
         if applied < others {

@@ -4,13 +4,8 @@
 use bytes::Bytes;
 use odeon_actors::group::coordinator_for;
 use odeon_model::{ErrorCode, NodeId};
-use odeon_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use odeon_protocol::messages::leave_group_request::MemberIdentity;
-use odeon_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use odeon_protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
-};
 use odeon_tests::ClusterClient;
+use odeon_tests::requests::{heartbeat_request, join_request, leave_request, sync_request};
 
 use super::{ANSWER, OFFSETS_PARTITIONS, OFFSETS_TOPIC, Place, World, any_node};
 use crate::clustersim::invariants;
@@ -58,20 +53,7 @@ async fn join(world: &World, client: &mut ClusterClient, id: &mut String) -> Opt
     let via = any_node(world)?;
     world.known().counts.operations += 3;
     let coordinator = client.find_coordinator(via, GROUP).await.ok()?;
-    let protocol = JoinGroupRequestProtocol {
-        name: "range".to_owned(),
-        metadata: Bytes::from_static(b"topics"),
-        ..Default::default()
-    };
-    let request = JoinGroupRequest {
-        group_id: GROUP.to_owned(),
-        session_timeout_ms: 6_000,
-        rebalance_timeout_ms: 3_000,
-        member_id: id.clone(),
-        protocol_type: "consumer".to_owned(),
-        protocols: vec![protocol],
-        ..Default::default()
-    };
+    let request = join_request(GROUP, id, 3_000);
     let joined = client.call(coordinator, 9, &request).await.ok()?;
     match ErrorCode::from_code(joined.error_code) {
         ErrorCode::None => id.clone_from(&joined.member_id),
@@ -85,15 +67,9 @@ async fn join(world: &World, client: &mut ClusterClient, id: &mut String) -> Opt
         }
         _ => return None,
     }
-    let request = SyncGroupRequest {
-        group_id: GROUP.to_owned(),
-        generation_id: joined.generation_id,
-        member_id: id.clone(),
-        protocol_type: joined.protocol_type.clone(),
-        protocol_name: joined.protocol_name.clone(),
-        assignments: share_out(&joined, world.places().len()),
-        ..Default::default()
-    };
+    let partitions = world.places().len();
+    let share = |number| share(number, joined.members.len(), partitions);
+    let request = sync_request(GROUP, id, &joined, share);
     let synced = client.call(coordinator, 5, &request).await.ok()?;
     if synced.error_code != 0 {
         return None;
@@ -111,19 +87,10 @@ async fn join(world: &World, client: &mut ClusterClient, id: &mut String) -> Opt
     })
 }
 
-/// What the leader of a generation gives to each member: the numbers of its partitions.
-fn share_out(joined: &JoinGroupResponse, partitions: usize) -> Vec<SyncGroupRequestAssignment> {
-    let count = joined.members.len();
-    let members = joined.members.iter().enumerate();
-    let assignments = members.map(|(n, member)| {
-        let own = (0..partitions).filter(|place| place % count == n);
-        SyncGroupRequestAssignment {
-            member_id: member.member_id.clone(),
-            assignment: own.map(|place| place as u8).collect(),
-            ..Default::default()
-        }
-    });
-    assignments.collect()
+/// What the leader of a generation gives to a member by its number: the numbers of its partitions.
+fn share(number: usize, members: usize, partitions: usize) -> Bytes {
+    let own = (0..partitions).filter(|place| place % members == number);
+    own.map(|place| place as u8).collect::<Vec<u8>>().into()
 }
 
 /// A heartbeat, and a commit for one of its partitions; whether the member still belongs to the
@@ -140,12 +107,7 @@ async fn stay(
         ..
     } = *membership;
     world.known().counts.operations += 2;
-    let request = HeartbeatRequest {
-        group_id: GROUP.to_owned(),
-        generation_id: generation,
-        member_id: id.to_owned(),
-        ..Default::default()
-    };
+    let request = heartbeat_request(GROUP, (id, generation));
     let beat = client.call(coordinator, 4, &request).await;
     if !beat.is_ok_and(|beat| beat.error_code == 0) {
         return false;
@@ -179,14 +141,6 @@ async fn stay(
 }
 
 async fn leave(client: &mut ClusterClient, membership: &Membership, id: &str) {
-    let member = MemberIdentity {
-        member_id: id.to_owned(),
-        ..Default::default()
-    };
-    let request = LeaveGroupRequest {
-        group_id: GROUP.to_owned(),
-        members: vec![member],
-        ..Default::default()
-    };
+    let request = leave_request(GROUP, id);
     let _ = client.call(membership.coordinator, 5, &request).await;
 }
