@@ -37,6 +37,8 @@ pub struct PartitionView {
     beginnings: AtomicU64,
     high_watermark: AtomicI64,
     closed: AtomicBool,
+    /// The replicas that the leader counts.
+    replicas: RwLock<Vec<NodeId>>,
     /// The replica on this node is throttled, as a leader and as a follower.
     throttled: [AtomicBool; 2],
     rules: RwLock<ValidationRules>,
@@ -63,6 +65,7 @@ impl PartitionView {
             beginnings: AtomicU64::new(0),
             high_watermark: AtomicI64::new(0),
             closed: AtomicBool::new(false),
+            replicas: RwLock::default(),
             throttled: [AtomicBool::new(false), AtomicBool::new(false)],
             rules: RwLock::new(validation_rules(config)),
         }
@@ -156,6 +159,21 @@ impl PartitionView {
     /// How often a leader of this epoch has begun: another number is another actor.
     pub(crate) fn beginnings(&self) -> u64 {
         self.beginnings.load(Ordering::Acquire)
+    }
+
+    /// Takes over whom the leader counts as a replica.
+    pub(crate) fn publish_replicas(&self, all: &[NodeId]) {
+        let mut replicas = self
+            .replicas
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.clone_into(&mut replicas);
+    }
+
+    /// Whether the leader counts a node as a replica: what others say it does not hear.
+    pub(crate) fn has_replica(&self, node: NodeId) -> bool {
+        let replicas = self.replicas.read().unwrap_or_else(PoisonError::into_inner);
+        replicas.contains(&node)
     }
 
     /// Says that the log end moved, to those who follow it.

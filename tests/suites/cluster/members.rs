@@ -113,6 +113,43 @@ fn a_node_that_is_only_a_broker_follows_the_quorum_and_takes_replicas() {
     });
 }
 
+/// Nothing is ever appended, so the new replica has only one thing to say, and says it to a leader that
+/// does not know of it.
+#[test]
+fn a_replica_that_speaks_before_its_leader_knows_of_it_is_heard_later() {
+    threads(async {
+        let cluster = TestCluster::start(3).await;
+        let quiet = cluster.create_topic("quiet", 1, 1).await;
+        let mut client = cluster.client("admin");
+        let controller = cluster.controller().expect("a controller");
+        let other = cluster.ids().find(|id| *id != controller).unwrap();
+        let third = 6 - controller - other;
+        let code = reassign(&mut client, controller, "quiet", Some(&[other])).await;
+        assert_eq!(code, ErrorCode::None);
+        until_on(&cluster, "quiet", &[other]).await;
+        assert_eq!(quiet.leader(0).await, other);
+        cluster.cut(other, controller);
+        let code = reassign(&mut client, controller, "quiet", Some(&[other, third])).await;
+        assert_eq!(code, ErrorCode::None);
+        while !has_log(&mut client, third, "quiet").await {
+            tokio::task::yield_now().await;
+        }
+        cluster.heal();
+        until_on(&cluster, "quiet", &[other, third]).await;
+        cluster.shutdown().await;
+    });
+}
+
+async fn has_log(client: &mut ClusterClient, node: NodeId, topic: &str) -> bool {
+    let request = m::DescribeLogDirsRequest {
+        topics: None,
+        ..Default::default()
+    };
+    let answer = client.call(node, 4, &request).await.unwrap();
+    let mut topics = answer.results.iter().flat_map(|dir| &dir.topics);
+    topics.any(|found| found.name == topic)
+}
+
 #[test]
 fn a_metadata_log_that_lies_apart_has_a_directory_id_of_its_own() {
     threads(async {

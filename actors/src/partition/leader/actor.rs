@@ -186,6 +186,7 @@ impl Actor for PartitionLeader {
             is_full: false,
         };
         leading.take_over_metadata();
+        leading.publish_replicas();
         leading.publish();
         leading.sync(&myself);
         leading.look_at_isr(&myself);
@@ -229,7 +230,7 @@ impl Actor for PartitionLeader {
                 isr,
                 partition_epoch,
             } => {
-                state.decide.set_replicas(all, isr, partition_epoch);
+                state.set_replicas(all, isr, partition_epoch);
                 state.publish();
                 state.look_at_isr(&myself);
             }

@@ -91,6 +91,11 @@ impl<R> LeaderState<R> {
         self.pending.len()
     }
 
+    /// All replicas.
+    pub(super) fn replicas(&self) -> &[NodeId] {
+        self.replicas.all()
+    }
+
     /// The in-sync replicas.
     pub(super) fn isr(&self) -> &[NodeId] {
         self.replicas.isr()

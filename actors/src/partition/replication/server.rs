@@ -26,6 +26,8 @@ use crate::partition::{Route, RoutingTable};
 use crate::quota::BrokerQuota;
 
 mod sessions;
+#[cfg(test)]
+mod tests;
 
 /// The longest that a fetch waits, whatever it asks for.
 const MAX_WAIT: Duration = Duration::from_secs(5);

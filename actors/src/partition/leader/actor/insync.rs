@@ -120,8 +120,19 @@ impl Leading {
             && now.leader_epoch == arguments.leader_epoch
         {
             let (all, isr) = (now.replicas.clone(), now.isr.clone());
-            self.decide.set_replicas(all, isr, now.partition_epoch);
+            self.set_replicas(all, isr, now.partition_epoch);
         }
+    }
+
+    /// Takes over changed replicas or a changed ISR.
+    pub(super) fn set_replicas(&mut self, all: Vec<NodeId>, isr: Vec<NodeId>, epoch: i32) {
+        self.decide.set_replicas(all, isr, epoch);
+        self.publish_replicas();
+    }
+
+    /// Says whose reports are heard from now on: others are asked to come again.
+    pub(super) fn publish_replicas(&self) {
+        self.arguments.view.publish_replicas(self.decide.replicas());
     }
 
     pub(super) fn altered(&mut self, myself: &ActorRef<LeaderMsg>, altered: Altered) {

@@ -26,7 +26,7 @@ pub(super) struct FetcherState<H> {
     followed: BTreeMap<Key, (H, Position)>,
     /// Positions that the leaders' node has not been told.
     changed: BTreeSet<Key>,
-    forgotten: Vec<Key>,
+    forgotten: BTreeSet<Key>,
     is_fetching: bool,
     is_reporting: bool,
     /// The leaders' high watermarks, as far as they were told.
@@ -44,7 +44,7 @@ impl<H> FetcherState<H> {
             broker_epoch: -1,
             followed: BTreeMap::new(),
             changed: BTreeSet::new(),
-            forgotten: Vec::new(),
+            forgotten: BTreeSet::new(),
             is_fetching: false,
             is_reporting: false,
             high_watermarks: BTreeMap::new(),
@@ -79,6 +79,8 @@ impl<H> FetcherState<H> {
         }
         self.followed.insert(key, (follower, at));
         self.changed.insert(key);
+        // Said later, it would be of this one.
+        self.forgotten.remove(&key);
         self.awaited.remove(&key);
     }
 
@@ -115,7 +117,7 @@ impl<H> FetcherState<H> {
             self.high_watermarks.remove(&key);
             self.changed.remove(&key);
             self.awaited.remove(&key);
-            self.forgotten.push(key);
+            self.forgotten.insert(key);
         }
     }
 
@@ -183,7 +185,10 @@ impl<H> FetcherState<H> {
                 });
             }
         }
-        let few = self.forgotten.len().min(MAX_CHANGES);
+        let few: Vec<Key> = self.forgotten.iter().copied().take(MAX_CHANGES).collect();
+        for key in &few {
+            self.forgotten.remove(key);
+        }
         self.sequence += 1;
         Progress {
             sequence: self.sequence,
@@ -191,7 +196,7 @@ impl<H> FetcherState<H> {
             begins: std::mem::take(&mut self.begins),
             broker_epoch: self.broker_epoch,
             changes,
-            forgotten: self.forgotten.drain(..few).collect(),
+            forgotten: few,
         }
     }
 }

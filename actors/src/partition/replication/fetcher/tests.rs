@@ -76,6 +76,29 @@ fn a_new_session_says_everything_again_in_bounded_pieces() {
 }
 
 #[test]
+fn who_is_followed_again_is_not_forgotten_afterwards() {
+    let mut state = FetcherState::new(1);
+    let count = MAX_CHANGES as i32 + 1;
+    let last = (Uuid::ONE, count - 1);
+    for partition in 0..count {
+        state.follow((Uuid::ONE, partition), (), at(0, -1));
+    }
+    fetch(&mut state);
+    report(&mut state);
+    for partition in 0..count {
+        state.unfollow((Uuid::ONE, partition), 5);
+    }
+    state.follow(last, (), at(0, -1));
+    state.reported();
+    let first = report(&mut state);
+    assert_eq!(first.changes.len(), 1);
+    assert_eq!(first.forgotten.len(), MAX_CHANGES);
+    assert!(!first.forgotten.contains(&last));
+    state.reported();
+    assert!(state.next().is_none(), "nobody else is forgotten");
+}
+
+#[test]
 fn positions_of_an_older_epoch_change_nothing() {
     let mut state = FetcherState::new(1);
     state.follow(

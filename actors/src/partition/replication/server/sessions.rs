@@ -33,7 +33,10 @@ impl Session {
         broker_epoch: i64,
     ) {
         let (key, at) = (change.key(), change.at);
-        let route = route.filter(|route| route.view.leader_epoch == at.leader_epoch);
+        // A leader that does not count the node as a replica yet would not hear it: it comes again.
+        let route = route.filter(|route| {
+            route.view.leader_epoch == at.leader_epoch && route.view.has_replica(self.node)
+        });
         let view = route.as_ref().map(|route| route.view.clone());
         let is_same = entries.get(&key).is_some_and(|entry| {
             let same = |a: &Arc<PartitionView>, b: &Arc<PartitionView>| Arc::ptr_eq(a, b);
@@ -123,6 +126,10 @@ impl Session {
         let Some(entry) = entries.get_mut(&part.key) else {
             return;
         };
+        if entry.follower.at.leader_epoch != part.leader_epoch {
+            // It has spoken meanwhile, in another epoch, and takes this for old news.
+            return;
+        }
         entry.follower.sent = part.number;
         match part.outcome {
             Outcome::Records => {
