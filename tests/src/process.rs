@@ -88,6 +88,27 @@ fn profile_dir() -> PathBuf {
     dir.to_owned()
 }
 
+/// What a command of the binary says as JSON, or why it fails. It has two minutes.
+///
+/// # Errors
+/// What it says on standard error when it fails.
+///
+/// # Panics
+/// It cannot be started, or succeeds without JSON.
+pub fn says(bootstrap: &str, command: &[&str]) -> Result<serde_json::Value, String> {
+    let mut process = Command::new("timeout");
+    process.arg("120").arg(binary()).args(command);
+    process.args(["--json", "-b", bootstrap]);
+    let output = process.output().expect("the binary starts");
+    match output.status.success() {
+        true => Ok(serde_json::from_slice(&output.stdout).expect("JSON")),
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{command:?}, {}: {said}", output.status))
+        }
+    }
+}
+
 /// The node's binary, built when first asked for.
 ///
 /// # Panics

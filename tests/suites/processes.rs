@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use odeon_client::{Client, ClientConfig, NewTopic, ProducerConfig, Record, parse_addresses};
-use odeon_tests::process::{ClusterProcess, binary};
+use odeon_tests::process::{ClusterProcess, binary, says};
 use tokio::time::timeout;
 
 /// Longer than anything here may take, a session time-out included.
@@ -200,17 +200,6 @@ fn from_file(home: &Path, id: i32, lines: &str) -> Killed {
         .arg(file);
     process.stdout(std::process::Stdio::null()).stderr(log);
     Killed(process.spawn().expect("the binary starts"))
-}
-
-/// What a command of the binary says as JSON, or why it fails.
-fn says(bootstrap: &str, command: &[&str]) -> Result<serde_json::Value, String> {
-    let mut process = std::process::Command::new(binary());
-    process.args(command).args(["--json", "-b", bootstrap]);
-    let output = process.output().expect("the binary starts");
-    match output.status.success() {
-        true => Ok(serde_json::from_slice(&output.stdout).expect("JSON")),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-    }
 }
 
 #[test]

@@ -111,12 +111,19 @@ async fn decommission(args: MoveArgs) -> Result<(), Failure> {
     let live: Vec<NodeId> = live.map(|one| one.broker.id).collect();
     let wanted = without(&topics(&admin).await?, args.node, &live).map_err(Failure::new)?;
     let count = wanted.len();
-    for some in wanted.chunks(AT_ONCE) {
+    let bar = output::partitions(count);
+    for (index, some) in wanted.chunks(AT_ONCE).enumerate() {
         admin_places(&admin, some).await?;
-        while holds(&topics(&admin).await?, args.node, some) {
+        loop {
+            let left = held(&topics(&admin).await?, args.node, some);
+            bar.set_position((index * AT_ONCE + some.len() - left) as u64);
+            if left == 0 {
+                break;
+            }
             SystemClock::new().sleep(LOOK).await;
         }
     }
+    bar.finish_and_clear();
     if fenced {
         admin.unregister_broker(args.node).await?;
     }
@@ -167,13 +174,14 @@ fn leads(topics: &Topics, node: NodeId) -> usize {
     led.count()
 }
 
-/// Whether one of these partitions still has a replica on the node.
-fn holds(topics: &Topics, node: NodeId, moved: &[Placement]) -> bool {
-    moved.iter().any(|one| {
+/// How many of these partitions still have a replica on the node.
+fn held(topics: &Topics, node: NodeId, moved: &[Placement]) -> usize {
+    let holds = |one: &&Placement| {
         let topic = topics.iter().find(|topic| *topic.name == *one.topic);
         let partition = topic.and_then(|topic| topic.partition(one.partition));
         partition.is_some_and(|partition| partition.replicas.contains(&node))
-    })
+    };
+    moved.iter().filter(holds).count()
 }
 
 /// The partitions that have the node as their first choice and others besides, with it as the last.

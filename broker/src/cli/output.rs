@@ -97,19 +97,28 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
 
 /// A sign of life on a terminal; nothing anywhere else. `bytes` is the whole, if it is known.
 pub(super) fn progress(bytes: Option<u64>) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let (bar, template) = match bytes {
-        Some(bytes) => (
+    match bytes {
+        Some(bytes) => on_terminal(
             ProgressBar::new(bytes),
             "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}",
         ),
-        None => (
+        None => on_terminal(
             ProgressBar::new_spinner(),
             "{spinner} {bytes} {bytes_per_sec} {msg}",
         ),
-    };
+    }
+}
+
+/// The same for so many partitions.
+pub(super) fn partitions(count: usize) -> ProgressBar {
+    let bar = ProgressBar::new(count as u64);
+    on_terminal(bar, "{bar:30} {pos}/{len} partitions {elapsed}")
+}
+
+fn on_terminal(bar: ProgressBar, template: &str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);

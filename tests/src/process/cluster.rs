@@ -162,13 +162,6 @@ impl ClusterProcess {
     /// # Panics
     /// It fails.
     pub fn says(&self, command: &[&str]) -> serde_json::Value {
-        let mut process = std::process::Command::new(super::binary());
-        process
-            .args(command)
-            .args(["--json", "-b", &self.bootstrap()]);
-        let output = process.output().expect("the binary starts");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{command:?}: {said}");
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        super::says(&self.bootstrap(), command).unwrap_or_else(|said| panic!("{said}"))
     }
 }

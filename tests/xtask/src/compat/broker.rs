@@ -61,8 +61,7 @@ impl Broker {
         nodes: usize,
     ) -> Result<Self> {
         let folder = fresh(&home.join(format!("node-{suite}")))?;
-        let ports = (0..nodes).map(|_| free_ports());
-        let ports: Vec<Ports> = ports.collect::<Result<_>>()?;
+        let ports = free_ports(nodes)?;
         let log = folder.join("node.log");
         let mut broker = Self {
             bootstrap: format!("127.0.0.1:{}", ports[0][0]),
@@ -105,7 +104,7 @@ impl Broker {
     pub(crate) fn kafka(home: &Path) -> Result<Self> {
         let jars = kafka_jars(home)?;
         let folder = fresh(&home.join("node-kafka"))?;
-        let ports = free_ports()?;
+        let ports = free_ports(1)?[0];
         let (secure, environment) = secure_listeners(&folder, ports)?;
         let config = write_config(&folder, ports, &(secure + KAFKA_ONLY))?;
         let log4j = sh::root().join("tests/compat/lib/log4j2-server.xml");
@@ -253,10 +252,11 @@ pub(crate) fn fresh(folder: &Path) -> Result<PathBuf> {
 /// The ports of a node: for clients, for the controller, for SASL, for TLS.
 type Ports = [u16; 4];
 
-fn free_ports() -> Result<Ports> {
+fn free_ports(nodes: usize) -> Result<Vec<Ports>> {
+    let mut ports = vec![[0; 4]; nodes];
+    // Held until all are known, so that none comes twice.
     let mut holders = Vec::new();
-    let mut ports = [0; 4];
-    for port in &mut ports {
+    for port in ports.iter_mut().flatten() {
         let holder = TcpListener::bind("127.0.0.1:0")?;
         *port = holder.local_addr()?.port();
         holders.push(holder);
