@@ -13,8 +13,13 @@ mod killed;
 mod members;
 mod moves;
 
-/// Runs a test on several threads, as nodes have them.
+/// Runs a test on several threads, as nodes have them. With `RUST_LOG` set, what these say is printed.
 fn threads(test: impl Future<Output = ()> + Send + 'static) {
+    if std::env::var_os("RUST_LOG").is_some() {
+        // The first test of a process does it for all.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).try_init();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

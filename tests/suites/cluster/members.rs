@@ -1,5 +1,6 @@
 //! Who votes, who only follows, and where replicas are.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use odeon_kernel::disk::Disk;
@@ -271,7 +272,13 @@ fn a_node_that_lost_its_disk_comes_back_as_another_voter_and_gets_its_replicas()
             of.next().map(|voter| voter.replica_directory_id)
         };
         let old = directory(&before, lost);
-        let votes_again = |told: &PartitionData| all(told) && directory(told, lost) != old;
+        // The others know it too: until then, the old self would be missed in an election.
+        let is_known = |told: &PartitionData| {
+            let ends = told.current_voters.iter().map(|one| one.log_end_offset);
+            ends.collect::<BTreeSet<_>>().len() == 1
+        };
+        let votes_again =
+            |told: &PartitionData| all(told) && directory(told, lost) != old && is_known(told);
         let after = quorum(&mut client, others[0], votes_again).await;
         for id in &others {
             assert_eq!(directory(&after, *id), directory(&before, *id));
