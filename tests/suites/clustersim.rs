@@ -46,6 +46,9 @@ const PROMISE: Duration = Duration::from_millis(700);
 /// Partitions of the topic of committed offsets.
 const OFFSETS_PARTITIONS: i32 = 2;
 
+/// A topic that nobody produces to: what its replicas say, they say once.
+const QUIET: &str = "quiet";
+
 /// What all tasks of a run share. Clones are the same.
 #[derive(Clone)]
 struct World {
@@ -123,9 +126,10 @@ impl World {
         invariants::durable::check(self, id, &before);
     }
 
-    /// All partitions, those of the committed offsets included.
+    /// All partitions, the quiet one and those of the committed offsets included.
     fn all_places(&self) -> Vec<Place> {
         let mut places = self.places();
+        places.push((QUIET.to_owned(), 0));
         places.extend((0..OFFSETS_PARTITIONS).map(|index| (OFFSETS_TOPIC.to_owned(), index)));
         places
     }
@@ -220,10 +224,11 @@ async fn scenario(
         stopping: Arc::default(),
         promises: Arc::new(watch::Sender::new(None)),
     };
+    let copies = nodes.min(3) as i16;
     for (name, partitions) in &*world.topics {
-        let copies = nodes.min(3) as i16;
         world.cluster.create_topic(name, *partitions, copies).await;
     }
+    world.cluster.create_topic(QUIET, 1, copies).await;
     if ignores_syncs {
         for id in world.cluster.ids() {
             let records = |path: &std::path::Path| path.to_string_lossy().contains("orders-");
@@ -248,6 +253,7 @@ async fn scenario(
     faults::inject(&world, FAULTY).await;
     world.cluster.note(|| "everything is made good".to_owned());
     faults::heal(&world).await?;
+    faults::move_all(&world).await;
     invariants::liveness::check(&world, HEALING).await?;
     world
         .stopping

@@ -10,7 +10,7 @@ use odeon_kernel::{Clock, spawn};
 use odeon_mesh::{Cut, LinkFault};
 use odeon_model::NodeId;
 
-use super::World;
+use super::{Place, World};
 
 mod disasters;
 mod leaders;
@@ -256,24 +256,50 @@ fn paths(node: &SupervisionNode, prefix: &str, found: &mut Vec<String>) {
 /// A partition gets other replicas, or its preferred leader.
 async fn mover(world: &World) {
     let places = world.all_places();
-    let (place, running) = (world.pick(&places), world.cluster.running());
-    let (Some(place), Some(via)) = (place, world.pick(&running).copied()) else {
+    let Some(place) = world.pick(&places) else {
+        return;
+    };
+    if world.rng.below(3) == 0 {
+        return prefer(world, place).await;
+    }
+    move_anywhere(world, place, 3).await;
+    if world.rng.below(2) == 0 {
+        world.pause(500).await;
+        prefer(world, place).await;
+    }
+}
+
+/// Every partition moves some times, with nothing broken.
+pub async fn move_all(world: &World) {
+    let places = world.all_places();
+    for place in places.iter().chain(&places) {
+        // While faults come, fewer copies than three would be too few.
+        let copies = 1 + world.rng.below(3) as usize;
+        move_anywhere(world, place, copies).await;
+        world.pause(200).await;
+    }
+}
+
+async fn prefer(world: &World, place: &Place) {
+    let running = world.cluster.running();
+    let Some(via) = world.pick(&running).copied() else {
         return;
     };
     let mut client = world.cluster.client("mover").answers_within(DEADLINE);
-    if world.rng.below(3) == 0 {
-        let _ = client.elect_preferred(via, &place.0, place.1).await;
+    let _ = client.elect_preferred(via, &place.0, place.1).await;
+}
+
+async fn move_anywhere(world: &World, place: &Place, copies: usize) {
+    let running = world.cluster.running();
+    let Some(via) = world.pick(&running).copied() else {
         return;
-    }
+    };
     let mut ids: Vec<NodeId> = world.cluster.ids().collect();
     for n in (1..ids.len()).rev() {
         ids.swap(n, world.rng.below(n as u64 + 1) as usize);
     }
-    ids.truncate(3);
+    ids.truncate(copies);
     world.cluster.note(|| format!("{place:?} moves to {ids:?}"));
+    let mut client = world.cluster.client("mover").answers_within(DEADLINE);
     let _ = client.reassign(via, &place.0, place.1, &ids).await;
-    if world.rng.below(2) == 0 {
-        world.pause(500).await;
-        let _ = client.elect_preferred(via, &place.0, place.1).await;
-    }
 }

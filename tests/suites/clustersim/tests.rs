@@ -176,7 +176,7 @@ fn producers_that_are_forgotten_are_found() {
 #[test]
 #[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_leader_whose_lease_nobody_checks_is_found() {
-    finds(Plant::Bug(Bug::UncheckedLease), 8);
+    finds(Plant::Bug(Bug::UncheckedLease), 13);
 }
 
 #[test]
@@ -195,6 +195,12 @@ fn a_leader_that_its_supervisor_restarts_in_its_epoch_after_a_cut_is_found() {
 #[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_new_process_in_its_predecessors_epochs_is_found() {
     finds(Plant::Bug(Bug::KeptEpoch), 0);
+}
+
+#[test]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
+fn a_replica_that_is_not_heard_is_found() {
+    finds(Plant::Bug(Bug::UnheardReplica), 9);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub enum Bug {
     RestartAfterCut,
     /// A process that registers anew leads on in the epochs of the one before it.
     KeptEpoch,
+    /// What a replica says is for nobody if its leader does not know of it yet.
+    UnheardReplica,
 }
 
 thread_local! {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use odeon_kernel::sim::{Bug, is_planted};
 use odeon_model::LeaderEpoch;
 
 use super::{Entry, Session};
@@ -34,9 +35,9 @@ impl Session {
     ) {
         let (key, at) = (change.key(), change.at);
         // A leader that does not count the node as a replica yet would not hear it: it comes again.
-        let route = route.filter(|route| {
-            route.view.leader_epoch == at.leader_epoch && route.view.has_replica(self.node)
-        });
+        let is_heard =
+            |route: &Route| route.view.has_replica(self.node) || is_planted(Bug::UnheardReplica);
+        let route = route.filter(|r| r.view.leader_epoch == at.leader_epoch && is_heard(r));
         let view = route.as_ref().map(|route| route.view.clone());
         let is_same = entries.get(&key).is_some_and(|entry| {
             let same = |a: &Arc<PartitionView>, b: &Arc<PartitionView>| Arc::ptr_eq(a, b);
