@@ -25,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
     let home = home.canonicalize()?;
     for killed in [false, true] {
         let rounds = Round {
-            binary: odeon()?,
+            binary: odeon("dev")?,
             home: home.clone(),
             killed,
         };

@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for name in &suites {
         let node = match &arguments.bootstrap {
             Some(address) => Broker::running(address),
-            None => Broker::odeon(&odeon()?, &home, name, usize::from(arguments.nodes))?,
+            None => Broker::odeon(&odeon("dev")?, &home, name, usize::from(arguments.nodes))?,
         };
         let run = suite::run(name, &node, &home, &arguments.only)?;
         if !arguments.only.is_empty() {
@@ -150,20 +150,30 @@ fn suites(named: &[String]) -> Result<Vec<String>> {
     Ok(chosen)
 }
 
-/// The node's binary: built, unless `ODEON_BINARY` names one.
-pub(crate) fn odeon() -> Result<PathBuf> {
+/// The node's binary: built with that profile, unless `ODEON_BINARY` names one.
+pub(crate) fn odeon(profile: &str) -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("ODEON_BINARY") {
         return Ok(PathBuf::from(given));
     }
     let mut cargo = Command::new("cargo");
     cargo.current_dir(sh::root());
-    sh::run(cargo.args(["build", "--quiet", "--package", "odeon"]))?;
-    Ok(sh::target().canonicalize()?.join("debug/odeon"))
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        "odeon",
+        "--profile",
+        profile,
+    ]);
+    sh::run(&mut cargo)?;
+    // The one profile whose directory has another name.
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(sh::target().canonicalize()?.join(folder).join("odeon"))
 }
 
 fn main_job(home: &std::path::Path) -> Result<()> {
     let mut job = Command::new("bash");
     job.arg(sh::root().join("tests/compat/mainjob/mainjob.sh"));
-    job.env("ODEON", odeon()?).env("COMPAT_TMP", home);
+    job.env("ODEON", odeon("dev")?).env("COMPAT_TMP", home);
     sh::run(&mut job)
 }

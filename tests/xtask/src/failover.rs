@@ -6,7 +6,7 @@ use std::process::Command;
 use clap::{Args, ValueEnum};
 
 use crate::compat::broker::kafka_jars;
-use crate::kafka::Kafka;
+use crate::nodes::{Make, Nodes};
 use crate::sh::{self, Result};
 
 #[derive(Debug, Args)]
@@ -66,12 +66,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let faults = arguments.fault.iter().filter(|one| **one != Fault::Cut);
     for fault in faults.filter(|_| arguments.kafka > 0) {
         eprintln!("Apache Kafka, {}", fault.name());
-        let kafka = Kafka::start(&home)?;
+        let kafka = Nodes::start(&home, &Make::Kafka(jars.clone()), 3, "")?;
         let mut suite = suite(*fault, arguments.kafka, arguments.partitions);
         suite
             .env("ODEON_FAILOVER_ADDRESSES", &kafka.addresses)
             .env("ODEON_FAILOVER_PID_FILE", kafka.pid_file("{id}"))
-            .env("ODEON_FAILOVER_RESTART", kafka.start_command("{id}"))
+            .env("ODEON_FAILOVER_RESTART", kafka.start_line("{id}"))
             .env("ODEON_FAILOVER_JAVA", &java);
         sh::run(&mut suite)?;
     }

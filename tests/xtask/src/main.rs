@@ -12,11 +12,12 @@ mod compat;
 mod crash;
 mod failover;
 mod fuzz;
-mod kafka;
+mod nodes;
 mod records;
 mod sh;
 mod sim;
 mod tidy;
+mod versus;
 mod wire;
 
 #[derive(Debug, Parser)]
@@ -81,6 +82,8 @@ enum Command {
     Sim(sim::Arguments),
     /// Let libFuzzer look for bytes that break a decoder, a log's recovery or a connection
     Fuzz(fuzz::Arguments),
+    /// Load Apache Kafka and Odeon in turn with the same client, and compare
+    Versus(versus::Arguments),
     /// Check the invariants of ARCHITECTURE.md
     Tidy,
 }
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
         Command::Failover(arguments) => failover::run(&arguments),
         Command::Powercut { seeds } => crash::power(seeds),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Versus(arguments) => versus::run(&arguments),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {

@@ -1,0 +1,96 @@
+//! One run of the load program against one cluster, and what it cost there.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use super::Bench;
+use super::stats::{cpu_s, machine_s, resident_mb};
+use crate::nodes::Nodes;
+use crate::sh::{self, Result};
+
+/// What the load program says.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Figures {
+    pub(crate) records: u64,
+    pub(crate) failed: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) seconds: f64,
+    pub(crate) client_cpu_s: f64,
+    pub(crate) ended_unix_s: f64,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    pub(crate) p999_ms: Option<f64>,
+}
+
+/// A run.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) figures: Figures,
+    pub(crate) broker_cpu_s: f64,
+    pub(crate) resident_mb: f64,
+    /// Processors that neither the brokers nor the client used.
+    pub(crate) others_cores: f64,
+}
+
+impl Sample {
+    pub(crate) fn rate_mb_s(&self) -> f64 {
+        self.figures.size_bytes as f64 / 1e6 / self.figures.seconds
+    }
+
+    pub(crate) fn cpu_s_gb(&self) -> f64 {
+        self.broker_cpu_s / (self.figures.size_bytes as f64 / 1e9)
+    }
+}
+
+/// Loads a cluster to the end of the load.
+pub(crate) fn run(bench: &Bench, nodes: &Nodes, arguments: &[String]) -> Result<Sample> {
+    let pids = nodes.pids();
+    let (broker, machine) = (cpu_s(&pids), machine_s());
+    let mut command = Command::new(&bench.load);
+    command.arg(&arguments[0]);
+    command.args(["--bootstrap", &nodes.addresses]);
+    command.args(&arguments[1..]).stdin(Stdio::null());
+    let output = command.stderr(Stdio::inherit()).output()?;
+    let broker_cpu_s = cpu_s(&pids) - broker;
+    let machine = machine_s() - machine;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", output.status).into());
+    }
+    let figures: Figures = serde_json::from_slice(&output.stdout)?;
+    if figures.failed > 0 || figures.records == 0 {
+        return Err(format!("{command:?}: {figures:?}").into());
+    }
+    let others = machine - broker_cpu_s - figures.client_cpu_s;
+    Ok(Sample {
+        broker_cpu_s,
+        resident_mb: resident_mb(&pids),
+        others_cores: (others / figures.seconds).max(0.0),
+        figures,
+    })
+}
+
+/// Creates or deletes a topic, on either cluster, through our own command line.
+pub(crate) fn topic(bench: &Bench, nodes: &Nodes, arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(&bench.odeon);
+    command.arg("topic").args(arguments);
+    command.args(["--bootstrap", &nodes.addresses]);
+    sh::run(command.stdout(Stdio::null()))
+}
+
+/// More than a run writes.
+const WARM_BYTES: u64 = 2_000_000_000;
+
+/// Writes and removes a file: its memory is free, and the host has not taken it back yet.
+pub(crate) fn warm_memory(bench: &Bench) -> Result<()> {
+    let path = bench.home.join("warm");
+    let mut file = File::create(&path)?;
+    let piece = vec![0; 1 << 20];
+    for _ in 0..WARM_BYTES.div_ceil(1 << 20) {
+        file.write_all(&piece)?;
+    }
+    drop(file);
+    Ok(fs::remove_file(path)?)
+}
