@@ -84,6 +84,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Load Apache Kafka and Odeon in turn with the same client, and compare
     Versus(versus::Arguments),
+    /// Draw where the processor time of a row of `versus` goes; needs perf
+    Profile(versus::profile::Arguments),
     /// Check the invariants of ARCHITECTURE.md
     Tidy,
 }
@@ -106,6 +108,7 @@ fn main() -> ExitCode {
         Command::Powercut { seeds } => crash::power(seeds),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Versus(arguments) => versus::run(&arguments),
+        Command::Profile(arguments) => versus::profile::run(&arguments),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {

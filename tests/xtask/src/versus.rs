@@ -19,6 +19,8 @@ use crate::sh::{self, Result};
 mod gate;
 mod load;
 mod ops;
+pub(crate) mod profile;
+mod rival;
 mod rivals;
 mod rows;
 mod stats;
@@ -76,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         rows.iter().for_each(|row| println!("{}", row.name));
         return Ok(());
     }
-    let bench = prepare(arguments)?;
+    let bench = prepare(arguments.pairs.max(1), arguments.seconds)?;
     let mut lines = Vec::new();
     for nodes in [1, 3] {
         let rows = rows.iter().copied().filter(|row| row.nodes == nodes);
@@ -100,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Builds and fetches all of it.
-fn prepare(arguments: &Arguments) -> Result<Bench> {
+fn prepare(pairs: usize, seconds: f64) -> Result<Bench> {
     let home = sh::target().join("versus");
     let jars = kafka_jars(&sh::target().join("compat"))?;
     let odeon = odeon("release")?;
@@ -114,8 +116,8 @@ fn prepare(arguments: &Arguments) -> Result<Bench> {
         odeon,
         jars,
         home: fresh(&home.join("data"))?,
-        pairs: arguments.pairs.max(1),
-        seconds: arguments.seconds,
+        pairs,
+        seconds,
     })
 }
 

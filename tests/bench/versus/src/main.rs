@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 mod client;
 mod consume;
 mod figures;
+mod flame;
 mod latency;
 mod produce;
 
@@ -31,6 +32,8 @@ enum Load {
     Consume(consume::Arguments),
     /// A paced producer and a consumer: how old is a record when it is read?
     Latency(latency::Arguments),
+    /// Draw what `perf script` printed
+    Flame(flame::Arguments),
 }
 
 /// What every load is told.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Load::First(arguments) => produce::first(&arguments),
         Load::Consume(arguments) => consume::run(&arguments),
         Load::Latency(arguments) => latency::run(&arguments),
+        Load::Flame(arguments) => flame::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

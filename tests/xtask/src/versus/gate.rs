@@ -39,14 +39,14 @@ impl Metric {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Rate => "rate",
-            Self::P50 => "p50",
-            Self::P99 => "p99",
-            Self::P999 => "p99.9",
-            Self::Cpu => "CPU per GB",
-            Self::Memory => "memory",
+            Self::Rate => "rate, MB/s",
+            Self::P50 => "p50, ms",
+            Self::P99 => "p99, ms",
+            Self::P999 => "p99.9, ms",
+            Self::Cpu => "CPU-s per GB",
+            Self::Memory => "memory, MB",
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
 use super::Bench;
+use super::profile::Recorder;
 use super::stats::{cpu_s, machine_s, resident_mb};
 use crate::nodes::Nodes;
 use crate::sh::{self, Result};
@@ -45,9 +47,17 @@ impl Sample {
     }
 }
 
-/// Loads a cluster to the end of the load.
-pub(crate) fn run(bench: &Bench, nodes: &Nodes, arguments: &[String]) -> Result<Sample> {
+/// Loads a cluster to the end of the load; with `record`, perf watches the brokers meanwhile and
+/// writes a file with that beginning.
+pub(crate) fn run(
+    bench: &Bench,
+    nodes: &Nodes,
+    arguments: &[String],
+    record: Option<&Path>,
+) -> Result<Sample> {
     let pids = nodes.pids();
+    let recorder = record.map(|start| Recorder::start(start, &arguments[0], &pids));
+    let recorder = recorder.transpose()?;
     let (broker, machine) = (cpu_s(&pids), machine_s());
     let mut command = Command::new(&bench.load);
     command.arg(&arguments[0]);
@@ -56,6 +66,9 @@ pub(crate) fn run(bench: &Bench, nodes: &Nodes, arguments: &[String]) -> Result<
     let output = command.stderr(Stdio::inherit()).output()?;
     let broker_cpu_s = cpu_s(&pids) - broker;
     let machine = machine_s() - machine;
+    if let Some(recorder) = recorder {
+        recorder.stop()?;
+    }
     if !output.status.success() {
         return Err(format!("{command:?}: {}", output.status).into());
     }

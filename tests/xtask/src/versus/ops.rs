@@ -112,7 +112,7 @@ fn one_round(bench: &Bench, make: &Make) -> Result<[f64; 9]> {
         .chain(&limits)
         .map(ToString::to_string)
         .collect();
-    load::run(bench, &nodes, &arguments)?;
+    load::run(bench, &nodes, &arguments, None)?;
     signal(&nodes, "-KILL")?;
     let recovered_ms = start(bench, &nodes, "large")?;
     load::topic(bench, &nodes, &["delete", "large"])?;

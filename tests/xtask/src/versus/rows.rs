@@ -56,6 +56,36 @@ pub(crate) enum Batches {
     Small,
 }
 
+impl Load {
+    /// Its producers, if it is about them.
+    pub(crate) fn produce(&self) -> Option<Produce> {
+        match self {
+            Self::Produce(produce) | Self::ProduceConsume(produce) | Self::AtHalf(produce) => {
+                Some(*produce)
+            }
+            Self::Latency => None,
+        }
+    }
+
+    /// The same as fast as it goes.
+    pub(crate) fn without_rate(self) -> Self {
+        match self {
+            Self::AtHalf(produce) => Self::Produce(produce),
+            load => load,
+        }
+    }
+
+    /// What it is called in the table, and whether its rate says something.
+    pub(crate) fn lines(&self) -> &'static [(&'static str, bool)] {
+        match self {
+            Self::Produce(_) => &[("produce", true)],
+            Self::ProduceConsume(_) => &[("produce", true), ("consume", true)],
+            Self::AtHalf(_) => &[("produce", false)],
+            Self::Latency => &[("end to end", false)],
+        }
+    }
+}
+
 impl Row {
     pub(crate) fn is_judged(&self) -> bool {
         !self.limits.is_empty()

@@ -69,3 +69,12 @@ fn cell(line: &Line, metric: Metric) -> Option<String> {
         short(ratio.most)
     ))
 }
+
+/// A run by itself.
+pub(crate) fn sample(sample: &Sample) -> String {
+    let figures = Metric::ALL.iter().filter_map(|metric| {
+        let figure = metric.of(sample)?;
+        Some(format!("{} {}", metric.name(), short(figure)))
+    });
+    figures.collect::<Vec<_>>().join(", ")
+}
