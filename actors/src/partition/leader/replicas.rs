@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use odeon_kernel::sim::{Bug, is_planted};
 use odeon_model::config::Durability;
-use odeon_model::{BrokerEpoch, NodeId, Offset};
+use odeon_model::{BrokerEpoch, ErrorCode, NodeId, Offset};
 
 /// What a follower says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -312,12 +312,15 @@ impl Replicas {
         (self.is_asking, self.is_unknown) = (false, false);
     }
 
-    /// The controller refused what was asked for: nothing of it happened. An earlier alteration that
-    /// was never answered may still.
-    pub(super) fn refused(&mut self) {
+    /// The controller did not answer with an ISR. One code says that nothing happened; with any other it
+    /// may have, now or by an earlier request that was never answered, and others may lead by it (Kafka:
+    /// `handleAlterPartitionError`): then both ISRs count until the metadata tells.
+    pub(super) fn failed(&mut self, code: ErrorCode) {
         self.is_asking = false;
-        if !self.is_unknown {
-            self.asked.clear();
+        match code {
+            ErrorCode::IneligibleReplica if self.is_unknown => {}
+            ErrorCode::IneligibleReplica => self.asked.clear(),
+            _ => self.is_unknown = true,
         }
     }
 
@@ -325,11 +328,6 @@ impl Replicas {
     pub(super) fn doubt(&mut self) {
         self.asked = self.all.clone();
         self.is_unknown = true;
-    }
-
-    /// Nobody knows what became of what was asked for. It counts, and others may be asked for.
-    pub(super) fn unknown(&mut self) {
-        (self.is_asking, self.is_unknown) = (false, true);
     }
 
     /// Whether a member of the ISR is behind: time will tell.

@@ -153,19 +153,14 @@ impl<R> LeaderState<R> {
         self.replicas.wanted_isr(&look, may_join)
     }
 
-    /// What was asked for was refused.
-    pub(super) fn isr_refused(&mut self) {
-        self.replicas.refused();
+    /// What was asked for was not accepted, or nobody knows.
+    pub(super) fn isr_failed(&mut self, code: ErrorCode) {
+        self.replicas.failed(code);
     }
 
     /// What was asked for was accepted.
     pub(super) fn isr_settled(&mut self) {
         self.replicas.settled();
-    }
-
-    /// Nobody knows what became of what was asked for.
-    pub(super) fn isr_unknown(&mut self) {
-        self.replicas.unknown();
     }
 
     /// Whether a follower in the ISR is behind, so that its lag has to be watched.

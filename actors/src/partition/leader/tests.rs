@@ -289,9 +289,35 @@ fn a_follower_joins_once_it_has_what_readers_may_see_and_counts_from_when_it_was
     state.report(2, at(12, 12), NOW);
     answered(&mut state);
     assert_eq!(state.high_watermark(), 10, "3 may be in the ISR by now");
-    state.isr_refused();
+    state.isr_failed(ErrorCode::IneligibleReplica);
     answered(&mut state);
     assert_eq!(state.high_watermark(), 12);
+}
+
+#[test]
+fn an_alteration_by_which_another_may_lead_counts_until_the_metadata_tells() {
+    for code in [
+        // It completed a move, and the leader is none of the new replicas.
+        ErrorCode::NewLeaderElected,
+        ErrorCode::FencedLeaderEpoch,
+        ErrorCode::InvalidUpdateVersion,
+        ErrorCode::InvalidRequest,
+        ErrorCode::UnknownTopicId,
+        ErrorCode::NotController,
+        ErrorCode::RequestTimedOut,
+    ] {
+        let mut state = three(Durability::PageCache, &[1, 2]);
+        state.report(2, at(0, 0), NOW);
+        state.report(3, at(0, 0), NOW);
+        assert!(wanted(&mut state, NOW, |_, _| true).is_some());
+        state.written(10, NOW);
+        state.wait(9, 9);
+        state.report(2, at(10, 10), NOW);
+        state.isr_failed(code);
+        assert!(answered(&mut state).is_empty(), "{code}: 3 may lead by now");
+        state.report(3, at(10, 10), NOW);
+        assert_eq!(answered(&mut state), [9], "{code}");
+    }
 }
 
 #[test]

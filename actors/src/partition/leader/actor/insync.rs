@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use odeon_kernel::spawn;
-use odeon_model::{ErrorCode, NodeId};
+use odeon_model::NodeId;
 use ractor::ActorRef;
 
 use super::{LeaderArguments, LeaderMsg, Leading};
@@ -144,17 +144,9 @@ impl Leading {
                 self.publish();
                 self.look_at_isr(myself);
             }
-            // It may have happened, now or by an earlier request: the metadata will tell. Until then
-            // both ISRs count.
-            Err(ErrorCode::RequestTimedOut | ErrorCode::InvalidUpdateVersion) => {
-                self.decide.isr_unknown();
-                self.take_over_metadata();
-                self.publish();
-                self.look_later(myself, RETRY);
-            }
             Err(code) => {
-                tracing::debug!(?code, "the ISR stays as it is");
-                self.decide.isr_refused();
+                tracing::debug!(?code, "the ISR is not altered");
+                self.decide.isr_failed(code);
                 self.take_over_metadata();
                 self.publish();
                 self.look_later(myself, RETRY);
