@@ -1,4 +1,5 @@
-//! Simulated clusters. Apart from the other suites, so that it is built quickly with optimizations.
+//! Simulated clusters, and a node whose instructions are counted. Apart from the other suites, so that
+//! it is built quickly with optimizations.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,3 +12,4 @@
 )]
 
 mod clustersim;
+mod counted;

@@ -206,7 +206,9 @@ pub async fn consume(world: World, number: usize) {
                 known.progresses(&name);
             }
             Err(Trouble::Code(ErrorCode::OffsetOutOfRange)) => {
-                let what = format!("{place:?}: {name} had read up to {from}, which is not there");
+                let what =
+                    format!("{place:?}: {name} had read up to {from}, which node {leader} lacks");
+                world.cluster.note(|| what.clone());
                 known.wrong(what);
             }
             Err(_) => drop(routes.remove(&place)),

@@ -205,6 +205,12 @@ fn a_replica_that_is_not_heard_is_found() {
 
 #[test]
 #[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
+fn a_leader_that_acknowledges_while_it_is_deposed_by_its_own_alteration_is_found() {
+    finds(Plant::Bug(Bug::RevertedIsr), 374);
+}
+
+#[test]
+#[ignore = "quick with optimizations only: cargo xtask sim --bugs"]
 fn a_disk_that_does_not_sync_is_found() {
     finds(Plant::IgnoredSyncs, 0);
 }

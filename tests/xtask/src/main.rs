@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod adopt;
 mod codegen;
 mod compat;
+mod counts;
 mod crash;
 mod failover;
 mod fuzz;
@@ -86,6 +87,8 @@ enum Command {
     Versus(versus::Arguments),
     /// Draw where the processor time of a row of `versus` goes; needs perf
     Profile(versus::profile::Arguments),
+    /// Count the instructions of a produce and of a fetch, and compare; needs valgrind
+    Counts(counts::Arguments),
     /// Check the invariants of ARCHITECTURE.md
     Tidy,
 }
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Versus(arguments) => versus::run(&arguments),
         Command::Profile(arguments) => versus::profile::run(&arguments),
+        Command::Counts(arguments) => counts::run(&arguments),
         Command::Tidy => tidy::run().map_err(Into::into),
     };
     match done {

@@ -30,6 +30,8 @@ pub enum Bug {
     KeptEpoch,
     /// What a replica says is for nobody if its leader does not know of it yet.
     UnheardReplica,
+    /// A leader takes an alteration by which another leads for refused.
+    RevertedIsr,
 }
 
 thread_local! {

@@ -318,6 +318,7 @@ impl Replicas {
     pub(super) fn failed(&mut self, code: ErrorCode) {
         self.is_asking = false;
         match code {
+            ErrorCode::NewLeaderElected if is_planted(Bug::RevertedIsr) => self.asked.clear(),
             ErrorCode::IneligibleReplica if self.is_unknown => {}
             ErrorCode::IneligibleReplica => self.asked.clear(),
             _ => self.is_unknown = true,

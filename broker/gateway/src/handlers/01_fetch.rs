@@ -19,7 +19,8 @@
 //!
 //! Deviations: a session that has more partitions than exist, or for which there is no room, is not
 //! kept. Replicas do not fetch through this API. Of the replicas in a client's rack the first in-sync one is
-//! preferred, not the one that is most caught up.
+//! preferred, not the one that is most caught up. A follower says of no offset that it is out of range: it
+//! may only be behind, and a client that believes it starts over; it sends to the leader.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -123,6 +124,8 @@ fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRe
 struct Part {
     wanted: Wanted,
     view: Result<Arc<PartitionView>, ErrorCode>,
+    /// This node follows the partition.
+    follows: bool,
     /// The replica that the client should read from instead, -1 for this one.
     nearer: NodeId,
     read: Read,
@@ -142,7 +145,9 @@ impl Reading {
         let parts = std::mem::take(&mut plan.wanted)
             .into_iter()
             .map(|wanted| {
-                let view = find(context, &image, &wanted);
+                let found = find(context, &image, &wanted);
+                let follows = matches!(found, Ok((_, true)));
+                let view = found.map(|(view, _)| view);
                 let nearer = match &view {
                     Ok(view) if selects => nearer(context, &image, view, rack),
                     _ => -1,
@@ -150,6 +155,7 @@ impl Reading {
                 Part {
                     wanted,
                     view,
+                    follows,
                     nearer,
                     read: Read::default(),
                 }
@@ -197,7 +203,7 @@ impl Reading {
         let mut urgent = false;
         for part in &mut self.parts {
             let left = self.limits.max_bytes.saturating_sub(total);
-            part.read = match &part.view {
+            let read = match &part.view {
                 Ok(view) if part.nearer >= 0 => Read {
                     offsets: told(view),
                     ..Read::default()
@@ -212,6 +218,10 @@ impl Reading {
                     error: Some(*code),
                     ..Read::default()
                 },
+            };
+            part.read = match part.follows {
+                true => read.of_follower(),
+                false => read,
             };
             total += part.read.records.len();
             urgent |= part.read.error.is_some() || part.read.diverging.is_some();
@@ -276,25 +286,25 @@ impl Reading {
 }
 
 /// The view of a partition's leader, or of its follower here for clients that know of such reads
-/// (KIP-392), if the requester may read the topic.
+/// (KIP-392), if the requester may read the topic; and whether it is a follower's.
 fn find(
     context: &RequestContext,
     image: &MetadataImage,
     wanted: &Wanted,
-) -> Result<Arc<PartitionView>, ErrorCode> {
+) -> Result<(Arc<PartitionView>, bool), ErrorCode> {
     let by_id = context.api_version >= 13;
     let topic = lookup::permitted(context, image, Operation::Read, by_id, &wanted.topic)?;
-    let view = match lookup::route(context, &topic, wanted.partition) {
-        Ok(route) => route.view,
+    let (view, follows) = match lookup::route(context, &topic, wanted.partition) {
+        Ok(route) => (route.view, false),
         Err(code) => {
             let routing = &context.node().routing;
             let followed = routing.follower(topic.id, wanted.partition);
             let followed = followed.filter(|_| context.api_version >= 11);
-            followed.ok_or(code)?.view
+            (followed.ok_or(code)?.view, true)
         }
     };
     lookup::check_epoch(wanted.current_leader_epoch, view.leader_epoch)?;
-    Ok(view)
+    Ok((view, follows))
 }
 
 /// Whether clients are sent to the replica in their rack: `replica.selector.class`.

@@ -25,6 +25,21 @@ pub(super) struct Read {
     pub(super) offsets: Told,
 }
 
+impl Read {
+    /// What a follower says of it: where its own log lacks what is asked for, the leader decides.
+    pub(super) fn of_follower(self) -> Self {
+        let is_beyond = self.error == Some(ErrorCode::OffsetOutOfRange);
+        if !is_beyond && self.diverging.is_none() {
+            return self;
+        }
+        Self {
+            error: Some(ErrorCode::NotLeaderOrFollower),
+            diverging: None,
+            ..self
+        }
+    }
+}
+
 /// What becomes of a partition of a fetch.
 pub(super) enum Admitted {
     /// It needs no record.
