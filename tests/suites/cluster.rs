@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use odeon_kernel::spawn;
+use odeon_model::ErrorCode;
+use odeon_tests::cluster::ops::Trouble;
 use odeon_tests::{ClusterClient, TestCluster};
 
 mod damage;
@@ -49,6 +51,37 @@ fn three_nodes_become_one_cluster_and_spread_a_topic() {
                 leaders.insert(leader);
             }
             assert_eq!(leaders.len(), 3, "as node {via} says");
+        }
+        cluster.shutdown().await;
+    });
+}
+
+#[test]
+fn a_follower_sends_who_asks_for_what_it_lacks_to_the_leader() {
+    threads(async {
+        let cluster = TestCluster::start(3).await;
+        let orders = cluster.create_topic("orders", 1, 3).await;
+        let offset = orders.produce(0, "a").await;
+        let leader = orders.leader(0).await;
+        let mut client = cluster.client("reader");
+        for id in cluster.ids() {
+            // A follower hears with the next answer what consumers may see.
+            let found = loop {
+                match client.fetch(id, "orders", 0, offset, 100).await {
+                    Ok((records, _)) if !records.is_empty() => break records,
+                    _ => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            };
+            assert_eq!(found, [(offset, "a".to_owned())]);
+            let beyond = client.fetch(id, "orders", 0, offset + 100, 100).await;
+            let code = match id == leader {
+                true => ErrorCode::OffsetOutOfRange,
+                false => ErrorCode::NotLeaderOrFollower,
+            };
+            assert!(
+                matches!(beyond, Err(Trouble::Code(found)) if found == code),
+                "node {id}: {beyond:?}"
+            );
         }
         cluster.shutdown().await;
     });

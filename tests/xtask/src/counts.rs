@@ -15,7 +15,7 @@ use crate::sh::{self, Result};
 
 /// What may differ: compilers and processors are not all alike.
 const TOLERANCE: f64 = 0.05;
-const ROUNDS: [u64; 2] = [200, 1_200];
+const ROUNDS: [u64; 2] = [100, 600];
 const TEST: &str = "counted::a_path_is_walked_as_often_as_it_is_told";
 
 #[derive(Debug, clap::Args)]
