@@ -6,8 +6,10 @@
 //! than the run is written and removed, so that neither pays for memory the host has taken back;
 //! and what others took of the processors meanwhile stands beside the figures.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use clap::Args;
 
@@ -87,8 +89,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             lines.extend(rivals::measure(&bench, nodes, &rows)?);
         }
     }
-    if !arguments.ops {
+    if !lines.is_empty() {
         println!("{}", table::markdown(&lines));
+        draw(&bench, &lines)?;
     }
     let mut missed = gate::judge(&lines);
     if arguments.row.is_none() {
@@ -99,6 +102,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         _ if !arguments.gate => Ok(()),
         _ => Err(format!("{missed} figures fall short").into()),
     }
+}
+
+/// Leaves the table as a picture.
+fn draw(bench: &Bench, lines: &[table::Line]) -> Result<()> {
+    let picture = bench.home.with_file_name("versus.svg");
+    let mut chart = Command::new(&bench.load);
+    chart.arg("chart").stdin(Stdio::piped());
+    let mut chart = chart.stdout(File::create(&picture)?).spawn()?;
+    if let Some(mut stdin) = chart.stdin.take() {
+        stdin.write_all(table::json(lines).as_bytes())?;
+    }
+    if !chart.wait()?.success() {
+        return Err("the chart was not drawn".into());
+    }
+    println!("{}", picture.display());
+    Ok(())
 }
 
 /// Builds and fetches all of it.

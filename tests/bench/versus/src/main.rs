@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+mod chart;
 mod client;
 mod consume;
 mod figures;
@@ -34,6 +35,8 @@ enum Load {
     Latency(latency::Arguments),
     /// Draw what `perf script` printed
     Flame(flame::Arguments),
+    /// Draw the table of `cargo xtask versus`
+    Chart,
 }
 
 /// What every load is told.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Load::Consume(arguments) => consume::run(&arguments),
         Load::Latency(arguments) => latency::run(&arguments),
         Load::Flame(arguments) => flame::run(&arguments),
+        Load::Chart => chart::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,7 @@
 //! The table of ratios.
 
+use serde_json::json;
+
 use super::gate::{Limit, Metric};
 use super::load::Sample;
 use super::rows::Load;
@@ -68,6 +70,29 @@ fn cell(line: &Line, metric: Metric) -> Option<String> {
         short(ratio.least),
         short(ratio.most)
     ))
+}
+
+/// What the chart shows of the lines, as JSON.
+pub(crate) fn json(lines: &[Line]) -> String {
+    let ratio = |line: &Line, metric: Metric| {
+        let is_theirs = metric != Metric::Rate || line.has_rate;
+        let ratio = line.ratio(metric).filter(|_| is_theirs)?;
+        let Spread {
+            median,
+            least,
+            most,
+        } = ratio;
+        Some(json!({ "median": median, "least": least, "most": most }))
+    };
+    let lines = lines.iter().map(|line| {
+        json!({
+            "name": line.name,
+            "rate": ratio(line, Metric::Rate),
+            "p99": ratio(line, Metric::P99),
+            "cpu": ratio(line, Metric::Cpu),
+        })
+    });
+    serde_json::Value::from_iter(lines).to_string()
 }
 
 /// A run by itself.
