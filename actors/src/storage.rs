@@ -1,6 +1,7 @@
 //! Storage: the upkeep of a node's log directories.
 //!
-//! - **Supervised by** `Ground`; permanent. A restart only starts the timers anew.
+//! - **Supervised by** `Ground`; permanent, without pauses. A restart only starts the timers anew; where no log
+//!   directory works it fails again, until `Ground` gives up and the process exits with an error.
 //! - **Owns** nothing: the log directories belong to the [`LogManager`], a log to its writer.
 //! - **Receives** its own timers.
 //!

@@ -276,7 +276,8 @@ impl<E: Entry> IndexFile<E> {
             state.pending.truncate(in_memory);
             state.stored = Some(stored.min(count));
         }
-        self.seal(false)
+        // What is in memory counts; without room it is written later.
+        later_if_full(self.seal(false))
     }
 
     /// Whether the file's length and end make sense for a segment of `size_bytes`.

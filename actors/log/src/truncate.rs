@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use odeon_model::Offset;
 
-use crate::error::Result;
+use crate::error::{Result, later_if_full};
 use crate::files::write;
 use crate::recovery::rebuild_producers;
 use crate::retention::drop_snapshots;
@@ -108,10 +108,13 @@ impl LogWriter {
             .for_each(|active| work.add(active));
         work.folder = true;
         self.sync_now(work)?;
-        shared
-            .dir()
-            .checkpoints
-            .set(&shared.partition, view.log_start()..end)?;
+        // A recovery point never gets ahead of the epochs. Without room for these the old point stays,
+        // which is not behind the cut: a crash then costs reading, and the next checkpoint saves both.
+        let saved = shared.save_epochs().and_then(|()| {
+            let log = view.log_start()..end;
+            shared.dir().checkpoints.set(&shared.partition, log)
+        });
+        later_if_full(saved)?;
         view.flushed.store(end, Ordering::Release);
         view.recovery_point.store(end, Ordering::Release);
         core.touched = true;
@@ -129,9 +132,7 @@ impl LogWriter {
     }
 
     pub(crate) fn sync_now(&self, work: Unsynced) -> Result<()> {
-        let synced = crate::sync::sync_all(&self.shared, &work)
-            // The recovery point follows at once.
-            .and_then(|()| self.shared.save_epochs());
+        let synced = crate::sync::sync_all(&self.shared, &work);
         if let Err(error) = &synced {
             self.shared.dir().fail(&format!("a sync failed: {error}"));
         }

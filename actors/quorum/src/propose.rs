@@ -359,6 +359,8 @@ impl Pump {
         for queued in batch {
             let written = match next.take() {
                 Some(written) => written,
+                // The engine has ended: its answers are over.
+                None if !alive => None,
                 None => {
                     let left = end.saturating_sub(self.clock.monotonic());
                     tokio::select! {

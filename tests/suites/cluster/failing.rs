@@ -1,10 +1,10 @@
-//! Leaders that fail again and again.
+//! Leaders that fail again and again, and nodes that cannot go on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use odeon_metadata::PartitionImage;
-use odeon_tests::TestCluster;
+use odeon_tests::{TestCluster, TestNode};
 
 use super::killed::kill;
 use super::threads;
@@ -90,5 +90,18 @@ fn a_leader_that_was_restarted_counts_the_isr_as_it_is() {
         let after = partition(&cluster, leader).leader_epoch;
         assert_eq!(after, before, "it led in one epoch");
         cluster.shutdown().await;
+    });
+}
+
+#[test]
+fn a_node_none_of_whose_log_directories_works_ends() {
+    threads(async {
+        let mut node = TestNode::start().await;
+        let logs = node.node.handle().logs.clone();
+        for directory in logs.directories() {
+            directory.fail("the test says so");
+        }
+        let ended = tokio::time::timeout(Duration::from_secs(30), node.node.ended()).await;
+        ended.expect("it ends").expect_err("it failed");
     });
 }

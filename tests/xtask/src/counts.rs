@@ -26,6 +26,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    sh::need("valgrind")?;
     let kept = read(&file())?;
     let program = build()?;
     let mut counted = BTreeMap::new();

@@ -87,7 +87,7 @@ enum Command {
     Versus(versus::Arguments),
     /// Draw where the processor time of a row of `versus` goes; needs perf
     Profile(versus::profile::Arguments),
-    /// Count the instructions of a produce and of a fetch, and compare; needs valgrind
+    /// Count the instructions of a produce and of a fetch, and compare with what is kept
     Counts(counts::Arguments),
     /// Check the invariants of ARCHITECTURE.md
     Tidy,

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Whatever went wrong, in words.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -30,4 +30,29 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     } else {
         Err(format!("{command:?}: {status}").into())
     }
+}
+
+/// Installs the package of a program's name, unless the program is there.
+pub(crate) fn need(program: &str) -> Result<()> {
+    let mut asked = Command::new(program);
+    asked
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if asked.status().is_ok() {
+        return Ok(());
+    }
+    eprintln!("installing {program}");
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        run(apt
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null()))
+    };
+    let install = || apt(&["install", "-y", "-q", program]);
+    install().or_else(|_| {
+        apt(&["update", "-q"])?;
+        install()
+    })
 }

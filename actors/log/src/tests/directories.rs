@@ -323,6 +323,37 @@ fn a_full_disk_takes_back_the_write_and_goes_on_later() {
 }
 
 #[test]
+fn a_log_is_cut_on_a_full_disk_and_what_belongs_to_it_is_saved_later() {
+    let dirs = Dirs::new();
+    let manager = dirs.open(&["a"], 1, "c").unwrap();
+    let log = manager
+        .create(&topic(0), TOPIC_ID, LogConfig::default())
+        .unwrap();
+    for (epoch, sequence) in [(1, 0), (2, 2)] {
+        let mut writer = log.take_lease(lease(epoch)).unwrap();
+        writer.begin_epoch().unwrap();
+        append(&mut writer, idempotent(0, sequence, 2));
+    }
+    let mut writer = log.take_lease(lease(3)).unwrap();
+    dirs.fail_writes("a", io::ErrorKind::StorageFull);
+    assert_eq!(writer.truncate_to(2).unwrap(), 2);
+    assert_eq!(log.directory().offline_reason(), None);
+    assert_eq!(log.reader().latest_epoch().unwrap().epoch, 1);
+    dirs.faults.lock().unwrap().writes = None;
+    writer.begin_epoch().unwrap();
+    // The batch that was cut is none that was seen.
+    assert!(!append(&mut writer, idempotent(0, 2, 3)).duplicate);
+    manager.checkpoint();
+    drop((writer, log, manager));
+    let manager = dirs.open(&["a"], 1, "c").unwrap();
+    manager.load_all().unwrap();
+    let log = manager.get(&topic(0)).unwrap();
+    assert_eq!(read_from(&log.reader(), 0), [(0, 2), (2, 3)]);
+    let epochs = [0, 2].map(|offset| log.reader().epoch_at(offset));
+    assert_eq!(epochs, [Some(1), Some(3)]);
+}
+
+#[test]
 fn a_clean_start_reads_no_records() {
     let dirs = Dirs::new();
     let manager = dirs.open(&["a"], 1, "c").unwrap();

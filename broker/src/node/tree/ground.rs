@@ -70,7 +70,8 @@ pub(super) fn ground(
             &Slot::new(clock.clone()),
             move || (QuorumGuard, quorum.clone()),
         );
-        let others = [storage.backoff(backoff), mover.backoff(backoff), quorum];
+        // Storage and the quorum fail for good: without pauses, the node soon ends.
+        let others = [storage, mover.backoff(backoff), quorum];
         mesh.into_iter().chain(others).collect()
     })
 }
