@@ -177,9 +177,10 @@ fn run(seed: u64, record: bool, planted: Option<Plant>) -> Outcome {
             Box::pin(scenario).await
         }
     };
+    invariants::panics::watch();
     let mut result = sim::run(&clock, &rng, scenario);
     let mut known = known.lock().unwrap();
-    if let Some(wrong) = known.wrong.take() {
+    if let Some(wrong) = known.wrong.take().or_else(invariants::panics::seen) {
         result = Err(wrong);
     }
     let mut counts = known.counts;

@@ -11,6 +11,7 @@ pub mod leaders;
 pub mod liveness;
 pub mod metadata;
 pub mod order;
+pub mod panics;
 pub mod quorum;
 pub mod replicas;
 

@@ -244,7 +244,12 @@ impl Chaos {
             Full => {
                 let node = self.cluster.node(victim);
                 node.free_disk();
-                self.tally.ended += u64::from(node.ended().is_some());
+                // One that could not go on without room is started by whoever made some: with another
+                // one killed, too few would be left.
+                if node.ended().is_some() {
+                    self.tally.ended += 1;
+                    node.start_again();
+                }
             }
             Kill | Stop | Blackout | Storm => {}
         }

@@ -88,13 +88,13 @@ fn build() -> Result<PathBuf> {
         .stderr(Stdio::inherit())
         .output()?;
     let text = String::from_utf8(output.stdout)?;
-    let built = text.lines().filter_map(|line| {
+    let mut built = text.lines().filter_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
         let program = line["executable"].as_str().map(PathBuf::from);
         program.filter(|_| line["target"]["name"] == "simulated")
     });
     built
-        .last()
+        .next_back()
         .ok_or_else(|| "the simulations were not built".into())
 }
 
