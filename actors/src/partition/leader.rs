@@ -15,6 +15,7 @@
 
 mod actor;
 mod handle;
+mod lost;
 mod message;
 mod replicas;
 mod restarts;

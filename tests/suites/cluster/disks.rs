@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use odeon_kernel::sim::DiskOp;
 use odeon_kernel::{TaskGuard, spawn};
-use odeon_model::TopicPartition;
+use odeon_model::{ErrorCode, TopicPartition};
 use odeon_tests::cluster::TestTopic;
-use odeon_tests::records::batch;
+use odeon_tests::cluster::ops::Trouble;
+use odeon_tests::records::{batch, batch_of};
 use odeon_tests::{ClusterBuilder, TestCluster};
 
 use super::threads;
@@ -280,6 +281,55 @@ fn a_follower_without_room_holds_up_nobody_for_long_and_comes_back() {
         no_room.shut(false);
         cluster.until("it is back", |image| isr(image) == 3).await;
         assert_eq!(orders.fetch(0, 0).await.len(), 11);
+        cluster.shutdown().await;
+    });
+}
+
+#[test]
+fn a_leader_without_room_tells_a_producer_nothing_that_makes_it_start_over() {
+    threads(async {
+        let cluster = ClusterBuilder::new(1).start().await;
+        let orders = cluster.create_topic("orders", 1, 1).await;
+        let leader = orders.leader(0).await;
+        let mut client = cluster.client("producer");
+        let (id, epoch) = client.init_producer(leader).await.unwrap();
+        let batch = |sequence| batch_of((id, epoch, sequence), &["a"]);
+        let first = client.produce(leader, "orders", 0, batch(0)).await;
+        assert_eq!(first.unwrap(), 0);
+        let no_room = Arc::new(Gate::default());
+        no_room.shut(true);
+        let guard = no_room.clone();
+        cluster
+            .disk(leader)
+            .set_hook(Arc::new(move |op, path: &Path| {
+                let is_data = path.to_string_lossy().contains("orders-0");
+                match op == DiskOp::Write && is_data && *guard.is_shut.lock().unwrap() {
+                    true => Err(std::io::ErrorKind::StorageFull.into()),
+                    false => Ok(()),
+                }
+            }));
+        // The second is out of sequence by the leader's fault.
+        for (sequence, code) in [
+            (1, ErrorCode::KafkaStorageError),
+            (2, ErrorCode::NotLeaderOrFollower),
+        ] {
+            let refused = client.produce(leader, "orders", 0, batch(sequence)).await;
+            assert!(
+                matches!(refused, Err(Trouble::Code(found)) if found == code),
+                "{sequence}: {refused:?}"
+            );
+        }
+        no_room.shut(false);
+        for sequence in [1, 2] {
+            let again = client.produce(leader, "orders", 0, batch(sequence)).await;
+            assert_eq!(again.unwrap(), i64::from(sequence));
+        }
+        // Now the gap is the producer's own.
+        let gap = client.produce(leader, "orders", 0, batch(9)).await;
+        assert!(matches!(
+            gap,
+            Err(Trouble::Code(ErrorCode::OutOfOrderSequenceNumber))
+        ));
         cluster.shutdown().await;
     });
 }

@@ -8,11 +8,12 @@ use odeon_kernel::sim::{Bug, is_planted};
 use odeon_kernel::{Blocking, SharedClock};
 use odeon_log::{Lease, Log, LogError, LogWriter, Staged};
 use odeon_model::config::TopicConfig;
-use odeon_model::{ErrorCode, LeaderEpoch, NodeId};
+use odeon_model::{ErrorCode, LeaderEpoch, NodeId, Offset};
 use odeon_records::{PreparedBatch, TimestampType};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::handle::LeaderHandle;
+use super::lost::Lost;
 use super::message::{Acks, AppendError, AppendReply, Appended, LeaderMsg, LeaderStatus, Origin};
 use super::replicas::Replicas;
 use super::restarts::Restarts;
@@ -70,6 +71,7 @@ pub struct LeaderArguments {
 /// A batch that was staged and not written yet.
 #[derive(Debug)]
 struct Unwritten {
+    producer_id: i64,
     acks: Acks,
     appended: Appended,
     reply: AppendReply,
@@ -99,6 +101,7 @@ pub(super) struct Leading {
     look_arranged: bool,
     /// Whether there was no room for the last write.
     is_full: bool,
+    lost: Lost,
 }
 
 mod deleting;
@@ -184,6 +187,7 @@ impl Actor for PartitionLeader {
             deletions: Vec::new(),
             look_arranged: false,
             is_full: false,
+            lost: Lost::new(is_restart, now),
         };
         leading.take_over_metadata();
         leading.publish_replicas();
@@ -263,15 +267,23 @@ impl Leading {
             return;
         }
         let log_append_time_ms = self.stamp(&mut batch);
+        let producer_id = batch.header().producer_id;
         let staged = match self.writer.stage(batch, origin.into()) {
             Ok(staged) => staged,
             Err(error) => {
-                let _ = reply.send(Err(refusal(&error)));
+                let now = self.arguments.clock.monotonic();
+                let refusal = match self.lost.explains(&error, now) {
+                    true => ErrorCode::NotLeaderOrFollower.into(),
+                    false => refusal(&error),
+                };
+                let _ = reply.send(Err(refusal));
                 return;
             }
         };
+        self.lost.staged(producer_id);
         let appended = self.appended(staged, log_append_time_ms);
         self.unwritten.push(Unwritten {
+            producer_id,
             acks,
             appended,
             reply,
@@ -305,23 +317,42 @@ impl Leading {
         let written = match self.writer.write() {
             Ok(written) => written,
             Err(error) => {
+                // The first of several batches may be there.
+                let log_end = self.arguments.log.view().log_end();
+                let is_written = |one: &Unwritten| one.appended.last_offset < log_end;
+                let (written, refused) = unwritten.into_iter().partition(is_written);
+                self.is_written(log_end, written);
                 let refusal = refusal(&error);
-                for Unwritten { reply, .. } in unwritten {
-                    let _ = reply.send(Err(refusal.clone()));
+                for one in refused {
+                    self.lost.lose(one.producer_id);
+                    let _ = one.reply.send(Err(refusal.clone()));
                 }
                 return self.survivable(myself, error);
             }
         };
         self.is_full = false;
+        self.is_written(written.log_end, unwritten);
+        if written.rolls > 0 {
+            self.start_sync(myself)?;
+        }
+        self.sync(myself);
+        self.arrange_flush(myself);
+        self.arrange_look(myself);
+        Ok(())
+    }
+
+    /// The log goes up to there, with these batches.
+    fn is_written(&mut self, log_end: Offset, batches: Vec<Unwritten>) {
         let now = self.arguments.clock.monotonic();
-        self.decide.written(written.log_end, now);
+        self.decide.written(log_end, now);
         self.arguments.view.publish_log_end();
-        for Unwritten {
-            acks,
-            appended,
-            reply,
-        } in unwritten
-        {
+        for one in batches {
+            let Unwritten {
+                acks,
+                appended,
+                reply,
+                ..
+            } = one;
             match acks {
                 Acks::All => self
                     .decide
@@ -332,13 +363,6 @@ impl Leading {
             }
         }
         self.publish();
-        if written.rolls > 0 {
-            self.start_sync(myself)?;
-        }
-        self.sync(myself);
-        self.arrange_flush(myself);
-        self.arrange_look(myself);
-        Ok(())
     }
 
     /// A full disk refuses this write only, and somebody else had better lead; everything else ends
@@ -358,14 +382,6 @@ impl Leading {
             self.refuse_all(&refusal(&error));
             return Err(error);
         }
-        // The first of several batches may be there.
-        let (log_end, now) = (
-            self.arguments.log.view().log_end(),
-            self.arguments.clock.monotonic(),
-        );
-        self.decide.written(log_end, now);
-        self.arguments.view.publish_log_end();
-        self.publish();
         self.sync(myself);
         self.is_full = true;
         self.look_at_isr(myself);
