@@ -112,14 +112,15 @@ fn a_cluster_in_chaos_loses_and_doubles_nothing_that_was_acknowledged() {
     };
     let mut acked = 0;
     while chaos.tally.rounds < rounds {
-        acked_beyond(&mut load, acked);
+        acked_beyond(&mut load, acked, || chaos.revive());
         sleep(Duration::from_millis(chaos.rng.below(1_500)));
         assert_eq!(load.count("faults"), 0, "{:?}", load.ask("finish"));
+        chaos.revive();
         let fault = chaos.choose(rounds);
         chaos.hurt(fault);
         let since = Instant::now();
         let before = load.count("acked");
-        acked = acked_beyond(&mut load, before);
+        acked = acked_beyond(&mut load, before, || chaos.revive());
         let tally = &mut chaos.tally;
         tally.longest_silence = tally.longest_silence.max(since.elapsed());
         chaos.cluster.start_all();
@@ -241,17 +242,19 @@ impl Chaos {
                 let network = self.cluster.network();
                 network.heal().expect("links can be mended");
             }
-            Full => {
-                let node = self.cluster.node(victim);
-                node.free_disk();
-                // One that could not go on without room is started by whoever made some: with another
-                // one killed, too few would be left.
-                if node.ended().is_some() {
-                    self.tally.ended += 1;
-                    node.start_again();
-                }
-            }
+            Full => self.cluster.node(victim).free_disk(),
             Kill | Stop | Blackout | Storm => {}
+        }
+    }
+
+    /// Starts nodes that could not go on without room: with another one killed, too few would be left.
+    fn revive(&mut self) {
+        for id in 1..=3 {
+            let node = self.cluster.node(id);
+            if node.runs() && node.ended().is_some() {
+                self.tally.ended += 1;
+                node.start_again();
+            }
         }
     }
 

@@ -48,7 +48,7 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
     while tally.kills < kills {
         if !is_long {
             // Each of a few kills has to fall on clients that are back.
-            acked = acked_beyond(&mut load, acked);
+            acked = acked_beyond(&mut load, acked, || ());
         }
         sleep(Duration::from_millis(50 + rng.below(1_450)));
         assert_eq!(load.count("faults"), 0, "{:?}", load.ask("finish"));
@@ -93,7 +93,7 @@ fn sigkill_under_load_loses_and_doubles_nothing_that_was_acknowledged() {
 }
 
 /// Waits until more than `acked` records are acknowledged; how many are by then.
-pub(super) fn acked_beyond(load: &mut Load, acked: u64) -> u64 {
+pub(super) fn acked_beyond(load: &mut Load, acked: u64, mut meanwhile: impl FnMut()) -> u64 {
     let waiting = Instant::now();
     loop {
         let now = load.count("acked");
@@ -105,6 +105,7 @@ pub(super) fn acked_beyond(load: &mut Load, acked: u64) -> u64 {
             "nothing is acknowledged after a restart: {}",
             load.ask("status")
         );
+        meanwhile();
         sleep(Duration::from_millis(5));
     }
 }

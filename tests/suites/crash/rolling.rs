@@ -42,7 +42,7 @@ fn a_rolling_restart_fails_no_record_of_producers_at_their_defaults() {
     for _ in 0..TIMES {
         for id in 1..=3 {
             let before = load.count("acked");
-            super::kills::acked_beyond(&mut load, before);
+            super::kills::acked_beyond(&mut load, before, || ());
             until_whole(&cluster);
             let (status, took) = cluster.node(id).stop("TERM");
             assert!(status.success(), "node {id}: {status}");
