@@ -73,8 +73,7 @@ pub struct LeaderArguments {
 struct Unwritten {
     producer_id: i64,
     acks: Acks,
-    appended: Appended,
-    reply: AppendReply,
+    owed: Owed,
 }
 
 /// An acknowledgement that is owed.
@@ -285,8 +284,7 @@ impl Leading {
         self.unwritten.push(Unwritten {
             producer_id,
             acks,
-            appended,
-            reply,
+            owed: Owed { appended, reply },
         });
         if self.unwritten.len() == 1 {
             // Lands behind all appends that are queued now: they become one write.
@@ -319,13 +317,13 @@ impl Leading {
             Err(error) => {
                 // The first of several batches may be there.
                 let log_end = self.arguments.log.view().log_end();
-                let is_written = |one: &Unwritten| one.appended.last_offset < log_end;
+                let is_written = |one: &Unwritten| one.owed.appended.last_offset < log_end;
                 let (written, refused) = unwritten.into_iter().partition(is_written);
                 self.is_written(log_end, written);
                 let refusal = refusal(&error);
                 for one in refused {
                     self.lost.lose(one.producer_id);
-                    let _ = one.reply.send(Err(refusal.clone()));
+                    let _ = one.owed.reply.send(Err(refusal.clone()));
                 }
                 return self.survivable(myself, error);
             }
@@ -346,19 +344,11 @@ impl Leading {
         let now = self.arguments.clock.monotonic();
         self.decide.written(log_end, now);
         self.arguments.view.publish_log_end();
-        for one in batches {
-            let Unwritten {
-                acks,
-                appended,
-                reply,
-                ..
-            } = one;
+        for Unwritten { acks, owed, .. } in batches {
             match acks {
-                Acks::All => self
-                    .decide
-                    .wait(appended.last_offset, Owed { appended, reply }),
+                Acks::All => self.decide.wait(owed.appended.last_offset, owed),
                 Acks::None | Acks::Leader => {
-                    let _ = reply.send(Ok(appended));
+                    let _ = owed.reply.send(Ok(owed.appended));
                 }
             }
         }
