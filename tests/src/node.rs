@@ -208,6 +208,26 @@ pub async fn create_topic(
     answer.topics[0].topic_id
 }
 
+/// What a node without sockets is started with, on simulated disk and time; `more` goes before.
+///
+/// # Panics
+/// The settings are not valid.
+pub fn simulated_options(more: &[(&str, &str)]) -> NodeOptions {
+    let properties = [
+        ("node.id", "1"),
+        ("process.roles", "broker,controller"),
+        ("listeners", "PLAINTEXT://sim:9092,CONTROLLER://sim:9093"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("controller.quorum.voters", "1@sim:9093"),
+    ];
+    let properties = properties.iter().chain(more);
+    let properties = properties.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let (config, unknown) =
+        BrokerConfig::from_properties(&properties.collect()).expect("a valid config");
+    assert!(unknown.is_empty(), "unknown properties: {unknown:?}");
+    NodeOptions::new(config)
+}
+
 /// A request to create one topic without copies.
 pub fn create_topic_request(
     name: &str,

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use odeon::{Node, NodeOptions};
+use odeon::Node;
 use odeon_kernel::sim::{self, SimClock, SimDisk};
 use odeon_kernel::{Blocking, Clock, Rng, Seams, spawn};
-use odeon_model::config::BrokerConfig;
 use odeon_protocol::decode_response;
 use odeon_protocol::messages::ProduceRequest;
 use odeon_protocol::messages::fetch_request::FetchPartition;
 use odeon_protocol::messages::produce_request::PartitionProduceData;
 use odeon_records::BatchBuilder;
 use odeon_tests::frame_of;
-use odeon_tests::node::{create_topic_request, produce_request};
+use odeon_tests::node::{create_topic_request, produce_request, simulated_options};
 use odeon_tests::requests::fetch_request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -99,7 +98,8 @@ fn a_path_is_walked_as_often_as_it_is_told() {
     };
     let waiting = clock.clone();
     sim::run(&clock, &rng, async move {
-        let node = Box::pin(Node::start_on(seams, options())).await;
+        let options = simulated_options(&[("log.dirs", "/one")]);
+        let node = Box::pin(Node::start_on(seams, options)).await;
         let node = node.expect("the node starts");
         let mut client = Client::connect(&node);
         client.prepare(path, &waiting).await;
@@ -108,21 +108,6 @@ fn a_path_is_walked_as_often_as_it_is_told() {
             client.ask(&frame).await;
         }
     });
-}
-
-fn options() -> NodeOptions {
-    let properties = [
-        ("node.id", "1"),
-        ("process.roles", "broker,controller"),
-        ("listeners", "PLAINTEXT://sim:9092,CONTROLLER://sim:9093"),
-        ("controller.listener.names", "CONTROLLER"),
-        ("controller.quorum.voters", "1@sim:9093"),
-        ("log.dirs", "/one"),
-    ];
-    let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let properties = properties.into_iter().collect();
-    let (config, _) = BrokerConfig::from_properties(&properties).expect("they are valid");
-    NodeOptions::new(config)
 }
 
 const TOPIC: &str = "counted";

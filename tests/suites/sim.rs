@@ -22,7 +22,7 @@ use std::time::Duration;
 use odeon::{Node, NodeOptions};
 use odeon_kernel::sim::{self, IgnoredSync, Pace, PathFilter, SimClock, SimDisk};
 use odeon_kernel::{Blocking, Clock, Rng, Seams, spawn};
-use odeon_model::config::BrokerConfig;
+use odeon_tests::node::simulated_options;
 
 mod ask;
 mod check;
@@ -73,12 +73,7 @@ enum Death {
 }
 
 fn options() -> NodeOptions {
-    let properties = [
-        ("node.id", "1"),
-        ("process.roles", "broker,controller"),
-        ("listeners", "PLAINTEXT://sim:9092,CONTROLLER://sim:9093"),
-        ("controller.listener.names", "CONTROLLER"),
-        ("controller.quorum.voters", "1@sim:9093"),
+    simulated_options(&[
         ("log.dirs", "/one,/two"),
         ("offsets.topic.replication.factor", "1"),
         ("offsets.topic.num.partitions", "2"),
@@ -87,12 +82,7 @@ fn options() -> NodeOptions {
         ("log.flush.offset.checkpoint.interval.ms", "800"),
         ("log.flush.start.offset.checkpoint.interval.ms", "800"),
         ("metadata.log.max.record.bytes.between.snapshots", "1500"),
-    ];
-    let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let (config, unknown) =
-        BrokerConfig::from_properties(&properties.into_iter().collect()).unwrap();
-    assert!(unknown.is_empty(), "{unknown:?}");
-    NodeOptions::new(config)
+    ])
 }
 
 impl World {

@@ -249,6 +249,23 @@ fn a_cluster_whose_power_goes_as_a_whole_keeps_what_it_acknowledged() {
     });
 }
 
+/// While it is shut, a node's disk has no room for records of `orders`.
+fn no_room_for_orders(cluster: &TestCluster, node: i32) -> Arc<Gate> {
+    let no_room = Arc::new(Gate::default());
+    no_room.shut(true);
+    let guard = no_room.clone();
+    cluster
+        .disk(node)
+        .set_hook(Arc::new(move |op, path: &Path| {
+            let is_data = path.to_string_lossy().contains("orders-0");
+            match op == DiskOp::Write && is_data && *guard.is_shut.lock().unwrap() {
+                true => Err(std::io::ErrorKind::StorageFull.into()),
+                false => Ok(()),
+            }
+        }));
+    no_room
+}
+
 #[test]
 fn a_follower_without_room_holds_up_nobody_for_long_and_comes_back() {
     threads(async {
@@ -257,18 +274,7 @@ fn a_follower_without_room_holds_up_nobody_for_long_and_comes_back() {
         let orders = cluster.create_topic("orders", 1, 3).await;
         let (_, full) = follower(&cluster, &orders).await;
         orders.produce(0, "before").await;
-        let no_room = Arc::new(Gate::default());
-        no_room.shut(true);
-        let guard = no_room.clone();
-        cluster
-            .disk(full)
-            .set_hook(Arc::new(move |op, path: &Path| {
-                let is_data = path.to_string_lossy().contains("orders-0");
-                match op == DiskOp::Write && is_data && *guard.is_shut.lock().unwrap() {
-                    true => Err(std::io::ErrorKind::StorageFull.into()),
-                    false => Ok(()),
-                }
-            }));
+        let no_room = no_room_for_orders(&cluster, full);
         for n in 0..10 {
             orders.produce(0, &format!("without {n}")).await;
         }
@@ -296,18 +302,7 @@ fn a_leader_without_room_tells_a_producer_nothing_that_makes_it_start_over() {
         let batch = |sequence| batch_of((id, epoch, sequence), &["a"]);
         let first = client.produce(leader, "orders", 0, batch(0)).await;
         assert_eq!(first.unwrap(), 0);
-        let no_room = Arc::new(Gate::default());
-        no_room.shut(true);
-        let guard = no_room.clone();
-        cluster
-            .disk(leader)
-            .set_hook(Arc::new(move |op, path: &Path| {
-                let is_data = path.to_string_lossy().contains("orders-0");
-                match op == DiskOp::Write && is_data && *guard.is_shut.lock().unwrap() {
-                    true => Err(std::io::ErrorKind::StorageFull.into()),
-                    false => Ok(()),
-                }
-            }));
+        let no_room = no_room_for_orders(&cluster, leader);
         // The second is out of sequence by the leader's fault.
         for (sequence, code) in [
             (1, ErrorCode::KafkaStorageError),

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::sh::{self, Result};
+use crate::sim;
 
 /// What may differ: compilers and processors are not all alike.
 const TOLERANCE: f64 = 0.05;
@@ -79,14 +80,9 @@ fn read(file: &Path) -> Result<BTreeMap<String, u64>> {
 
 /// The simulations' program, which also has the paths.
 fn build() -> Result<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["test", "--quiet", "--profile", "sim", "--no-run"]);
-    cargo.args(["--package", "odeon-tests", "--test", "simulated"]);
-    cargo.args(["--message-format", "json"]);
-    let output = cargo
-        .current_dir(sh::root())
-        .stderr(Stdio::inherit())
-        .output()?;
+    let mut cargo = sim::program();
+    cargo.args(["--no-run", "--message-format", "json"]);
+    let output = cargo.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8(output.stdout)?;
     let mut built = text.lines().filter_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;

@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let faults = arguments.fault.iter().filter(|one| **one != Fault::Cut);
     for fault in faults.filter(|_| arguments.kafka > 0) {
         eprintln!("Apache Kafka, {}", fault.name());
-        let kafka = Nodes::start(&home, &Make::Kafka(jars.clone()), 3, "")?;
+        let kafka = Nodes::start(&home, &Make::Kafka(jars.clone()), 3)?;
         let mut suite = suite(*fault, arguments.kafka, arguments.partitions);
         suite
             .env("ODEON_FAILOVER_ADDRESSES", &kafka.addresses)

@@ -170,12 +170,7 @@ fn watch(child: &mut Child) -> Result<(Option<u64>, u64)> {
 }
 
 fn peak_mb(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib / 1024)
+    Some(sh::status_kib(process, "VmHWM:")? / 1024)
 }
 
 fn stat(log: &str, name: &str) -> Option<u64> {

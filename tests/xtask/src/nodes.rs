@@ -1,11 +1,10 @@
 //! One node or three of Apache Kafka, or of ours with the same settings, to measure them side by side.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::compat::broker::{CLUSTER_ID, fresh};
+use crate::compat::broker::{CLUSTER_ID, Ports, free_ports, fresh, voters};
 use crate::sh::{self, Result};
 
 /// Whose nodes they are.
@@ -27,13 +26,12 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Starts a new cluster in a folder of `home`, and waits until every node serves. `more` are
-    /// lines of its properties files.
+    /// Starts a new cluster in a folder of `home`, and waits until every node serves.
     ///
     /// # Errors
     /// It does not start.
-    pub(crate) fn start(home: &Path, make: &Make, count: usize, more: &str) -> Result<Self> {
-        let nodes = Self::prepare(home, make, count, more)?;
+    pub(crate) fn start(home: &Path, make: &Make, count: usize) -> Result<Self> {
+        let nodes = Self::prepare(home, make, count)?;
         let mut starts = Vec::new();
         for id in 1..=count {
             starts.push(nodes.start_command(id).spawn()?);
@@ -50,28 +48,17 @@ impl Nodes {
     }
 
     /// The same without starting anything.
-    pub(crate) fn prepare(home: &Path, make: &Make, count: usize, more: &str) -> Result<Self> {
+    pub(crate) fn prepare(home: &Path, make: &Make, count: usize) -> Result<Self> {
         let folder = fresh(&home.join(format!("{}-{count}", make.folder())))?;
-        let mut holders = Vec::new();
-        let mut ports = Vec::new();
-        for _ in 0..count * 2 {
-            let holder = TcpListener::bind("127.0.0.1:0")?;
-            ports.push(holder.local_addr()?.port());
-            holders.push(holder);
-        }
-        drop(holders);
-        let pairs: Vec<[u16; 2]> = ports.chunks_exact(2).map(|two| [two[0], two[1]]).collect();
-        let voters = (1..)
-            .zip(&pairs)
-            .map(|(id, [_, controller])| format!("{id}@127.0.0.1:{controller}"));
-        let voters = voters.collect::<Vec<_>>().join(",");
-        for (id, pair) in (1..).zip(&pairs) {
+        let ports = free_ports(count)?;
+        let voters = voters(&ports);
+        for (id, own) in (1..).zip(&ports) {
             let path = folder.join(format!("{id}.properties"));
-            let own = properties(&folder, id, *pair, &voters);
-            fs::write(path, own + &replicas(count) + more)?;
+            let own = properties(&folder, id, *own);
+            fs::write(path, own + &voters + &replicas(count))?;
         }
         fs::write(folder.join("start"), script(make))?;
-        let addresses = pairs.iter().map(|[port, _]| format!("127.0.0.1:{port}"));
+        let addresses = ports.iter().map(|[port, ..]| format!("127.0.0.1:{port}"));
         Ok(Self {
             addresses: addresses.collect::<Vec<_>>().join(","),
             folder,
@@ -137,7 +124,7 @@ impl Make {
     }
 }
 
-fn properties(folder: &Path, id: i32, [port, controller]: [u16; 2], voters: &str) -> String {
+fn properties(folder: &Path, id: i32, [port, controller, ..]: Ports) -> String {
     format!(
         "process.roles=broker,controller\n\
          node.id={id}\n\
@@ -146,7 +133,6 @@ fn properties(folder: &Path, id: i32, [port, controller]: [u16; 2], voters: &str
          controller.listener.names=CONTROLLER\n\
          inter.broker.listener.name=PLAINTEXT\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
-         controller.quorum.voters={voters}\n\
          group.initial.rebalance.delay.ms=0\n\
          log.dirs={}/data-{id}\n",
         folder.display()

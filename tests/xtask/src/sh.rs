@@ -56,3 +56,10 @@ pub(crate) fn need(program: &str) -> Result<()> {
         install()
     })
 }
+
+/// What the kernel says of a process's memory, in KiB: a line of its `status`.
+pub(crate) fn status_kib(process: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}

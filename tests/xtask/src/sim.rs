@@ -46,13 +46,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Optimized, and with the debug assertions that planted bugs need.
 fn test(name: &str) -> Command {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = program();
+    cargo.args([name, "--", "--nocapture"]);
     cargo
-        .args(["test", "--quiet", "--profile", "sim"])
-        .args(["--package", "odeon-tests", "--test", "simulated", name])
-        .args(["--", "--nocapture"]);
+}
+
+/// Builds and runs the simulations' program: optimized, and with the debug assertions that planted bugs
+/// need.
+pub(crate) fn program() -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--quiet", "--profile", "sim"]).args([
+        "--package",
+        "odeon-tests",
+        "--test",
+        "simulated",
+    ]);
     cargo.current_dir(sh::root());
     cargo
 }

@@ -82,9 +82,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let bench = prepare(arguments.pairs.max(1), arguments.seconds)?;
     let mut lines = Vec::new();
-    for nodes in [1, 3] {
+    let sizes: &[usize] = if arguments.ops { &[] } else { &[1, 3] };
+    for &nodes in sizes {
         let rows = rows.iter().copied().filter(|row| row.nodes == nodes);
-        let rows: Vec<&Row> = rows.filter(|_| !arguments.ops).collect();
+        let rows: Vec<&Row> = rows.collect();
         if !rows.is_empty() {
             lines.extend(rivals::measure(&bench, nodes, &rows)?);
         }

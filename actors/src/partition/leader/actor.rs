@@ -314,19 +314,7 @@ impl Leading {
         let unwritten = std::mem::take(&mut self.unwritten);
         let written = match self.writer.write() {
             Ok(written) => written,
-            Err(error) => {
-                // The first of several batches may be there.
-                let log_end = self.arguments.log.view().log_end();
-                let is_written = |one: &Unwritten| one.owed.appended.last_offset < log_end;
-                let (written, refused) = unwritten.into_iter().partition(is_written);
-                self.is_written(log_end, written);
-                let refusal = refusal(&error);
-                for one in refused {
-                    self.lost.lose(one.producer_id);
-                    let _ = one.owed.reply.send(Err(refusal.clone()));
-                }
-                return self.survivable(myself, error);
-            }
+            Err(error) => return self.failed_write(myself, unwritten, error),
         };
         self.is_full = false;
         self.is_written(written.log_end, unwritten);
@@ -357,9 +345,10 @@ impl Leading {
 
     /// A full disk refuses this write only, and somebody else had better lead; everything else ends
     /// the actor, whose supervisor decides.
-    fn survivable(
+    fn failed_write(
         &mut self,
         myself: &ActorRef<LeaderMsg>,
+        unwritten: Vec<Unwritten>,
         error: LogError,
     ) -> Result<(), LogError> {
         tracing::error!(
@@ -368,10 +357,24 @@ impl Leading {
             %error,
             "a write failed"
         );
-        if error.takes_dir_offline() || matches!(error, LogError::Fenced { .. }) {
-            self.refuse_all(&refusal(&error));
+        let refusal = refusal(&error);
+        let is_over = error.takes_dir_offline() || matches!(error, LogError::Fenced { .. });
+        // The first of several batches may be there; of a log that another has taken over, nobody knows.
+        let log_end = self.arguments.log.view().log_end();
+        let is_written = |one: &Unwritten| !is_over && one.owed.appended.last_offset < log_end;
+        let (written, refused) = unwritten.into_iter().partition(is_written);
+        for Unwritten {
+            producer_id, owed, ..
+        } in refused
+        {
+            self.lost.lose(producer_id);
+            let _ = owed.reply.send(Err(refusal.clone()));
+        }
+        if is_over {
+            self.refuse_all(&refusal);
             return Err(error);
         }
+        self.is_written(log_end, written);
         self.sync(myself);
         self.is_full = true;
         self.look_at_isr(myself);

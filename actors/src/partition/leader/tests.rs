@@ -1,9 +1,11 @@
 use std::time::Duration;
 
-use odeon_model::ErrorCode;
+use odeon_log::LogError;
 use odeon_model::config::Durability;
+use odeon_model::{ErrorCode, TopicPartition};
 use proptest::prelude::*;
 
+use super::lost::Lost;
 use super::message::Acks;
 use super::replicas::{Fitness, Replicas, Report};
 use super::state::{Beginning, LeaderState, Rules};
@@ -318,6 +320,27 @@ fn an_alteration_by_which_another_may_lead_counts_until_the_metadata_tells() {
         state.report(3, at(10, 10), NOW);
         assert_eq!(answered(&mut state), [9], "{code}");
     }
+}
+
+#[test]
+fn a_gap_is_the_leaders_until_its_producer_is_back_or_requests_of_a_predecessor_have_come() {
+    let gap = |producer_id| LogError::OutOfOrderSequence {
+        partition: TopicPartition::new("orders", 0),
+        producer_id,
+        offset: 10,
+        incoming: 9,
+        current: 5,
+    };
+    let mut lost = Lost::new(false, NOW);
+    assert!(!lost.explains(&gap(1), NOW));
+    lost.lose(1);
+    assert!(lost.explains(&gap(1), NOW));
+    assert!(!lost.explains(&gap(2), NOW), "it lost nothing");
+    lost.staged(1);
+    assert!(!lost.explains(&gap(1), NOW));
+    let restarted = Lost::new(true, NOW);
+    assert!(restarted.explains(&gap(2), NOW));
+    assert!(!restarted.explains(&gap(2), NOW + Duration::from_secs(30)));
 }
 
 #[test]

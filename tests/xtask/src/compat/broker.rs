@@ -218,7 +218,8 @@ fn until_ready(stdout: ChildStdout, port: u16, log: &Path) -> Result<()> {
     Ok(())
 }
 
-fn voters(ports: &[Ports]) -> String {
+/// The line of a properties file that names all of them.
+pub(crate) fn voters(ports: &[Ports]) -> String {
     let voters = (1..)
         .zip(ports)
         .map(|(id, [_, controller, ..])| format!("{id}@127.0.0.1:{controller}"));
@@ -250,9 +251,10 @@ pub(crate) fn fresh(folder: &Path) -> Result<PathBuf> {
 }
 
 /// The ports of a node: for clients, for the controller, for SASL, for TLS.
-type Ports = [u16; 4];
+pub(crate) type Ports = [u16; 4];
 
-fn free_ports(nodes: usize) -> Result<Vec<Ports>> {
+/// For each node, ports that nobody uses.
+pub(crate) fn free_ports(nodes: usize) -> Result<Vec<Ports>> {
     let mut ports = vec![[0; 4]; nodes];
     // Held until all are known, so that none comes twice.
     let mut holders = Vec::new();

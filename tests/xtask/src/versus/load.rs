@@ -59,23 +59,13 @@ pub(crate) fn run(
     let recorder = record.map(|start| Recorder::start(start, &arguments[0], &pids));
     let recorder = recorder.transpose()?;
     let (broker, machine) = (cpu_s(&pids), machine_s());
-    let mut command = Command::new(&bench.load);
-    command.arg(&arguments[0]);
-    command.args(["--bootstrap", &nodes.addresses]);
-    command.args(&arguments[1..]).stdin(Stdio::null());
-    let output = command.stderr(Stdio::inherit()).output()?;
+    let figures = figures(bench, nodes, arguments);
     let broker_cpu_s = cpu_s(&pids) - broker;
     let machine = machine_s() - machine;
     if let Some(recorder) = recorder {
         recorder.stop()?;
     }
-    if !output.status.success() {
-        return Err(format!("{command:?}: {}", output.status).into());
-    }
-    let figures: Figures = serde_json::from_slice(&output.stdout)?;
-    if figures.failed > 0 || figures.records == 0 {
-        return Err(format!("{command:?}: {figures:?}").into());
-    }
+    let figures = figures?;
     let others = machine - broker_cpu_s - figures.client_cpu_s;
     Ok(Sample {
         broker_cpu_s,
@@ -83,6 +73,26 @@ pub(crate) fn run(
         others_cores: (others / figures.seconds).max(0.0),
         figures,
     })
+}
+
+/// Runs the load program to its end.
+///
+/// # Errors
+/// It fails, or a record does.
+pub(crate) fn figures(bench: &Bench, nodes: &Nodes, arguments: &[String]) -> Result<Figures> {
+    let mut command = Command::new(&bench.load);
+    command.arg(&arguments[0]);
+    command.args(["--bootstrap", &nodes.addresses]);
+    command.args(&arguments[1..]).stdin(Stdio::null());
+    let output = command.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", output.status).into());
+    }
+    let figures: Figures = serde_json::from_slice(&output.stdout)?;
+    if figures.failed > 0 || figures.records == 0 {
+        return Err(format!("{command:?}: {figures:?}").into());
+    }
+    Ok(figures)
 }
 
 /// Creates or deletes a topic, on either cluster, through our own command line.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -89,7 +89,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<usize> {
 
 /// In the order of `MEASURES`.
 fn one_round(bench: &Bench, make: &Make) -> Result<[f64; 9]> {
-    let nodes = Nodes::prepare(&bench.home, make, 1, "")?;
+    let nodes = Nodes::prepare(&bench.home, make, 1)?;
     let fresh_ms = start(bench, &nodes, "first")?;
     sleep(IDLE);
     let idle_mb = resident_mb(&nodes.pids());
@@ -151,15 +151,8 @@ fn start(bench: &Bench, nodes: &Nodes, topic: &str) -> Result<f64> {
 
 /// A record in each partition; when the last was acknowledged, in seconds since 1970.
 fn first(bench: &Bench, nodes: &Nodes, topic: &str) -> Result<f64> {
-    let mut command = Command::new(&bench.load);
-    command.args(["first", "--topic", topic]);
-    command.args(["--bootstrap", &nodes.addresses]);
-    let output = command.stderr(Stdio::inherit()).output()?;
-    let figures: load::Figures = serde_json::from_slice(&output.stdout)?;
-    match figures.failed {
-        0 => Ok(figures.ended_unix_s),
-        _ => Err(format!("{command:?}: {figures:?}").into()),
-    }
+    let arguments = ["first", "--topic", topic].map(str::to_owned);
+    Ok(load::figures(bench, nodes, &arguments)?.ended_unix_s)
 }
 
 fn create(bench: &Bench, nodes: &Nodes, make: &Make, topic: &str, partitions: u32) -> Result<()> {

@@ -26,7 +26,7 @@ impl<'a> Rival<'a> {
         eprintln!("starting {count} of {}", make.name());
         Ok(Self {
             bench,
-            nodes: Nodes::start(&bench.home, &make, count, "")?,
+            nodes: Nodes::start(&bench.home, &make, count)?,
             make,
             topics: 0,
         })

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::fs;
 
+use crate::sh;
+
 /// A median and the extremes around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spread {
@@ -65,15 +67,8 @@ pub(crate) fn cpu_s(pids: &[u32]) -> f64 {
 
 /// Resident memory of processes, in 10^6 bytes.
 pub(crate) fn resident_mb(pids: &[u32]) -> f64 {
-    let resident = |pid: &u32| {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
-        Some(kib * 1024.0 / 1e6)
-    };
-    pids.iter().filter_map(resident).sum()
+    let resident = pids.iter().filter_map(|pid| sh::status_kib(*pid, "VmRSS:"));
+    resident.sum::<u64>() as f64 * 1024.0 / 1e6
 }
 
 /// What the whole machine has spent so far, idling and waiting left out.
