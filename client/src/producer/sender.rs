@@ -242,7 +242,7 @@ impl Sender {
         let Some(address) = cluster.address(id).cloned() else {
             return Target::Unknown;
         };
-        node.connection = None;
+        // The closed one stays until then: batches of this round may be meant for it, and fail with it.
         node.connecting = true;
         let (pool, events) = (Arc::clone(&self.pool), self.events_in.clone());
         odeon_kernel::spawn(async move {
