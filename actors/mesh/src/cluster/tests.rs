@@ -50,8 +50,7 @@ impl Bed {
         let new = Arc::new(Proxy::start(node, life, at, SECRET).await);
         lock(&self.nodes).insert(node, Arc::clone(&new));
         for other in self.all() {
-            other.learn(node, &new.address);
-            new.learn(other.node_id(), &other.address);
+            new.meet(&other);
         }
         new
     }

@@ -12,7 +12,8 @@ use openraft::raft::TransferLeaderRequest;
 use super::Quorum;
 use crate::types::ReplicaId;
 
-/// How long each voter has, to be elected and heard of, before the next one stands.
+/// How long each voter has, to be elected and heard of, before the next one stands: at first, and
+/// twice as long in each round, because votes are synced to disks that may be busy.
 const TURN: Duration = Duration::from_millis(150);
 /// How often each stands; after that the election time-outs decide.
 const ROUNDS: u32 = 3;
@@ -30,9 +31,10 @@ impl Quorum {
         else {
             return;
         };
-        let mut waited = turn;
-        for _ in 0..ROUNDS {
-            self.shared.parts.clock.sleep(TURN * waited).await;
+        let clock = &self.shared.parts.clock;
+        for round in 0..ROUNDS {
+            let each = TURN * (1 << round);
+            clock.sleep(each * turn).await;
             let metrics = self.shared.members.metrics();
             let leader = metrics.current_leader.map(|leader| leader.node_id);
             if leader.is_some_and(|leader| leader != node_id) {
@@ -44,7 +46,7 @@ impl Quorum {
             if raft.handle_transfer_leader(request).await.is_err() {
                 return;
             }
-            waited = turns;
+            clock.sleep(each * (turns - turn)).await;
         }
     }
 }

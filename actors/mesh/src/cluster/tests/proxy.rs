@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     /// Which lives of others it has links to.
     pub(super) links: watch::Sender<BTreeMap<NodeId, Incarnation>>,
     listeners: Mutex<Vec<mpsc::UnboundedSender<LinkEvent>>>,
+    /// Nodes whose services it calls: what the test has registered there is there first.
+    peers: Mutex<BTreeMap<NodeId, Weak<Self>>>,
     /// Orders carried out.
     done: watch::Sender<u64>,
     given: AtomicU64,
@@ -81,6 +83,7 @@ impl Proxy {
             next_call: AtomicU64::new(0),
             links: watch::Sender::new(Default::default()),
             listeners: Mutex::default(),
+            peers: Mutex::default(),
             done: watch::Sender::new(Default::default()),
             given: AtomicU64::new(0),
             over: watch::Sender::new(Default::default()),
@@ -118,6 +121,15 @@ impl Proxy {
         self.shared.end();
     }
 
+    /// Two nodes of a testbed call each other's services.
+    pub(super) fn meet(&self, other: &Self) {
+        for (one, other) in [(self, other), (other, self)] {
+            let shared = Arc::downgrade(&other.shared);
+            lock(&one.shared.peers).insert(other.node, shared);
+            one.learn(other.node, &other.address);
+        }
+    }
+
     pub(super) async fn cut_off(&self, nodes: Vec<NodeId>) {
         self.shared.order(Order::CutOff(nodes));
         self.obeyed().await;
@@ -144,9 +156,7 @@ impl Proxy {
 
     /// Waits until all orders so far are carried out.
     pub(super) async fn obeyed(&self) {
-        let given = self.shared.given.load(Ordering::SeqCst);
-        let mut done = self.shared.done.subscribe();
-        done.wait_for(|done| *done >= given).await.unwrap();
+        self.shared.obeyed().await;
     }
 
     /// Waits until it has a link to this life of another node.
@@ -178,6 +188,16 @@ impl Shared {
     fn order(&self, order: Order) {
         self.given.fetch_add(1, Ordering::SeqCst);
         let _ = self.orders.send(order);
+    }
+
+    /// Waits until all orders so far are carried out, or it is over.
+    async fn obeyed(&self) {
+        let given = self.given.load(Ordering::SeqCst);
+        let (mut done, mut over) = (self.done.subscribe(), self.over.subscribe());
+        tokio::select! {
+            done = done.wait_for(|done| *done >= given) => drop(done.unwrap()),
+            over = over.wait_for(|over| *over) => drop(over.unwrap()),
+        }
     }
 
     fn end(&self) {
@@ -252,6 +272,10 @@ impl Mesh for Proxy {
         Box::pin(async move {
             if *shared.over.borrow() {
                 return Err(MeshError::Unreachable(to));
+            }
+            let peer = lock(&shared.peers).get(&to).and_then(Weak::upgrade);
+            if let Some(peer) = peer {
+                peer.obeyed().await;
             }
             let call = shared.next_call.fetch_add(1, Ordering::Relaxed);
             let (reply, answer) = oneshot::channel();
