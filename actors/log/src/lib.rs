@@ -10,6 +10,7 @@
 //! Everything blocks, nothing has a thread or a timer of its own. All I/O goes through
 //! [`odeon_kernel::Disk`].
 
+mod buffers;
 mod checkpoint;
 mod checkpoints;
 mod config;

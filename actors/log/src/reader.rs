@@ -11,6 +11,7 @@ use odeon_kernel::Blocking;
 use odeon_model::{LeaderEpoch, Offset, TopicPartition};
 use odeon_records::{BatchHeader, HEADER_BYTES};
 
+use crate::buffers::Buffer;
 use crate::epoch_cache::EpochEntry;
 use crate::error::{At, LogError, Result};
 use crate::files::{lock, read};
@@ -190,11 +191,11 @@ impl LogReader {
         } = wanted;
         let left = usize::try_from(segment.size() - position).unwrap_or(usize::MAX);
         let (file, path) = (segment.log.get()?, segment.log.path());
-        let fetch = |bytes: usize| -> Result<Option<Vec<u8>>> {
-            let mut buffer = vec![0; bytes.min(left)];
+        let fetch = |bytes: usize| -> Result<Option<Buffer>> {
+            let mut buffer = Buffer::of(bytes.min(left));
             let read = match from {
-                Source::Disk => file.read_at(&mut buffer, position).map(Some),
-                Source::Memory => file.read_cached_at(&mut buffer, position),
+                Source::Disk => file.read_at(buffer.as_mut(), position).map(Some),
+                Source::Memory => file.read_cached_at(buffer.as_mut(), position),
             };
             let read = read.at("reading", &path)?;
             Ok(read.map(|read| {
@@ -209,7 +210,7 @@ impl LogReader {
         let Some(mut buffer) = fetch(max_bytes.max(HEADER_BYTES))? else {
             return Ok(None);
         };
-        let first = BatchHeader::parse(&buffer)
+        let first = BatchHeader::parse(buffer.as_ref())
             .map_err(|error| corrupt(format!("at {position}: {error}")))?;
         let mut found = LogRead {
             next_offset: offset,
@@ -229,7 +230,7 @@ impl LogReader {
             found.too_large_bytes = Some(size);
             return Ok(Some(found));
         }
-        if size > buffer.len() {
+        if size > buffer.as_ref().len() {
             if size > left {
                 return Err(corrupt(format!(
                     "at {position}: a batch is longer than the segment"
@@ -241,13 +242,14 @@ impl LogReader {
             buffer = whole;
         }
         let mut end = 0;
-        while let Some(header) = buffer
+        let bytes = buffer.as_ref();
+        while let Some(header) = bytes
             .get(end..)
             .and_then(|rest| BatchHeader::parse(rest).ok())
         {
             let next = end + header.size_bytes();
             let falls = end > 0 && header.base_offset < found.next_offset;
-            if falls || next > buffer.len() || header.last_offset() >= upper {
+            if falls || next > bytes.len() || header.last_offset() >= upper {
                 break;
             }
             end = next;
@@ -264,7 +266,7 @@ impl LogReader {
             segment.base_offset,
             next_position,
         );
-        found.records = Bytes::from(buffer);
+        found.records = buffer.freeze();
         Ok(Some(found))
     }
 

@@ -19,7 +19,7 @@ use std::future::Future;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -58,6 +58,8 @@ pub(crate) struct Started {
 struct InFlight {
     count: AtomicUsize,
     settled: Notify,
+    /// When the last answer was written, in monotonic nanoseconds; 0 before the first.
+    answered_ns: AtomicU64,
 }
 
 impl InFlight {
@@ -65,9 +67,18 @@ impl InFlight {
         self.count.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn answered(&self) {
+    fn answered(&self, now: Duration) {
+        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.answered_ns.store(now_ns, Ordering::Release);
         self.count.fetch_sub(1, Ordering::AcqRel);
         self.settled.notify_one();
+    }
+
+    /// Since when nothing is in flight, if something was.
+    fn idle_since(&self) -> Option<Duration> {
+        let is_idle = self.count.load(Ordering::Acquire) == 0;
+        let since_ns = self.answered_ns.load(Ordering::Acquire);
+        (is_idle && since_ns > 0).then(|| Duration::from_nanos(since_ns))
     }
 
     async fn idle(&self) {
@@ -168,6 +179,9 @@ impl Reader {
             () = self.silent() => return Err(FrameError::Closed),
         };
         let arrived = clock.monotonic();
+        if let Some(since) = self.in_flight.idle_since() {
+            session.turnaround.note(arrived.saturating_sub(since));
+        }
         let Some(request) =
             dispatch::Request::parse(&self.gateway, &self.peer, frame, arrived, session)
         else {
@@ -254,7 +268,7 @@ async fn write_answers<W: AsyncWrite + Unpin>(
         if !throttle.is_zero() {
             gateway.node.clock.sleep(throttle).await;
         }
-        in_flight.answered();
+        in_flight.answered(gateway.node.clock.monotonic());
     }
     let _ = write.shutdown().await;
 }

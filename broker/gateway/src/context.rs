@@ -62,6 +62,8 @@ pub struct RequestContext {
     pub arrived: Duration,
     /// The frame's size in bytes.
     pub request_bytes: u64,
+    /// What an answer should hold at most, if what is left comes with the next.
+    pub worthwhile_bytes: usize,
 }
 
 impl RequestContext {

@@ -18,6 +18,7 @@ use crate::frame::Frame;
 use crate::handlers;
 use crate::hooks::{Answered, Usage};
 use crate::response::Response;
+use crate::turnaround::Turnaround;
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct ConnectionState {
     /// Whether the last request may overlap with the next of its kind.
     pub last_overlaps: bool,
     client_id: Option<Arc<str>>,
+    /// How soon the client comes back.
+    pub turnaround: Turnaround,
 }
 
 /// A request whose header was understood.
@@ -97,6 +100,7 @@ impl Request {
             correlation_id: header.correlation_id,
             arrived,
             request_bytes: frame.bytes.len() as u64,
+            worthwhile_bytes: state.turnaround.worthwhile_bytes(),
         };
         Some(Self {
             api,

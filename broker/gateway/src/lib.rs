@@ -17,6 +17,7 @@
 //! | [`response`] | what the hooks need of a response |
 //! | [`handlers`] | one file a Kafka API |
 //! | [`session`] | incremental fetch sessions (KIP-227) |
+//! | [`turnaround`] | how much an answer is worth on a client's link |
 
 pub mod authorizer;
 pub mod connection;
@@ -30,6 +31,7 @@ pub mod listener;
 pub mod pace;
 pub mod response;
 pub mod session;
+pub mod turnaround;
 
 pub use authorizer::{AllowAll, Authorizer, Operation, Resource, ResourceKind};
 pub use context::{GatewayState, RequestContext};

@@ -36,6 +36,8 @@ pub struct Plan {
     pub wanted: Vec<Wanted>,
     /// The session id to answer with; 0 for none.
     pub session_id: i32,
+    /// Whose turn it is to be read first, where an answer has no room for all.
+    pub first: usize,
     session: Option<Arc<Mutex<Session>>>,
     incremental: bool,
 }
@@ -139,12 +141,7 @@ impl FetchSessions {
         match request.session_epoch {
             FINAL_EPOCH => {
                 self.remove(request.session_id);
-                Ok(Plan {
-                    wanted: request.wanted,
-                    session_id: 0,
-                    session: None,
-                    incremental: false,
-                })
+                Ok(self.without_session(request.wanted))
             }
             INITIAL_EPOCH => {
                 self.remove(request.session_id);
@@ -154,21 +151,27 @@ impl FetchSessions {
         }
     }
 
-    fn begin(&self, request: SessionRequest, now_ms: i64, existing: usize) -> Plan {
-        let wanted = request.wanted;
-        let none = |wanted| Plan {
+    /// A session's partitions take turns; without one the turn is drawn.
+    fn without_session(&self, wanted: Vec<Wanted>) -> Plan {
+        let first = self.rng.below(wanted.len().max(1) as u64);
+        Plan {
+            first: usize::try_from(first).unwrap_or(0),
             wanted,
             session_id: 0,
             session: None,
             incremental: false,
-        };
+        }
+    }
+
+    fn begin(&self, request: SessionRequest, now_ms: i64, existing: usize) -> Plan {
+        let wanted = request.wanted;
         if wanted.is_empty() || wanted.len() > existing {
-            return none(wanted);
+            return self.without_session(wanted);
         }
         let session = Session::new(request.uses_ids, now_ms, wanted.iter().cloned());
         let size = session.partitions.len();
         if !(self.make_room(size, now_ms) && self.reserve(size)) {
-            return none(wanted);
+            return self.without_session(wanted);
         }
         let session = Arc::new(Mutex::new(session));
         loop {
@@ -179,6 +182,7 @@ impl FetchSessions {
                 return Plan {
                     wanted,
                     session_id: id,
+                    first: 0,
                     session: Some(session),
                     incremental: false,
                 };
@@ -228,6 +232,7 @@ impl FetchSessions {
         Ok(Plan {
             wanted,
             session_id: if ended { 0 } else { session_id },
+            first: 0,
             session: (!ended).then_some(session),
             incremental: true,
         })

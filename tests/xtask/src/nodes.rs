@@ -134,6 +134,7 @@ fn properties(folder: &Path, id: i32, [port, controller, ..]: Ports) -> String {
          inter.broker.listener.name=PLAINTEXT\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
          group.initial.rebalance.delay.ms=0\n\
+         log.retention.check.interval.ms=10000\n\
          log.dirs={}/data-{id}\n",
         folder.display()
     )
@@ -181,6 +182,7 @@ fn script(make: &Make) -> String {
         "set -e\n\
          [ -d data-$1 ] || {set_up}\n\
          : > $1.log\n\
+         ulimit -n $(cat /proc/sys/fs/nr_open) 2> /dev/null || ulimit -n $(ulimit -Hn)\n\
          setsid {start} > $1.log 2>&1 < /dev/null &\n\
          echo $! > $1.pid\n\
          for _ in $(seq 900); do\n\

@@ -18,13 +18,16 @@ use crate::compat::odeon;
 use crate::nodes::Make;
 use crate::sh::{self, Result};
 
+mod curves;
 mod gate;
+mod idle;
 mod load;
 mod ops;
 pub(crate) mod profile;
 mod rival;
 mod rivals;
 mod rows;
+mod soak;
 mod stats;
 mod table;
 
@@ -40,6 +43,15 @@ pub(crate) struct Arguments {
     /// Starts, recovery and thousands of partitions only
     #[arg(long, conflicts_with = "row")]
     ops: bool,
+    /// What a record costs over up to 50,000 partitions and 5,000 connections only
+    #[arg(long, conflicts_with_all = ["row", "ops", "gate"])]
+    curves: bool,
+    /// Only what thousands of idle connections, groups, topics and partitions cost
+    #[arg(long, conflicts_with_all = ["row", "ops", "gate", "curves"])]
+    idle: bool,
+    /// Only one node of ours, at half of what it bears, for so many minutes
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["row", "ops", "gate", "curves", "idle"])]
+    soak: Option<f64>,
     /// Name the rows instead
     #[arg(long)]
     list: bool,
@@ -81,6 +93,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let bench = prepare(arguments.pairs.max(1), arguments.seconds)?;
+    if arguments.curves {
+        return curves::measure(&bench);
+    }
+    if arguments.idle {
+        return idle::measure(&bench);
+    }
+    if let Some(minutes) = arguments.soak {
+        return soak::run(&bench, minutes);
+    }
     let mut lines = Vec::new();
     let sizes: &[usize] = if arguments.ops { &[] } else { &[1, 3] };
     for &nodes in sizes {
@@ -92,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if !lines.is_empty() {
         println!("{}", table::markdown(&lines));
-        draw(&bench, &lines)?;
+        picture(&bench, "chart", &table::json(&lines))?;
     }
     let mut missed = gate::judge(&lines);
     if arguments.row.is_none() {
@@ -105,17 +126,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Leaves the table as a picture.
-fn draw(bench: &Bench, lines: &[table::Line]) -> Result<()> {
-    let picture = bench.home.with_file_name("versus.svg");
+/// Leaves figures as a picture, drawn by the load program's command of that name.
+fn picture(bench: &Bench, name: &str, figures: &serde_json::Value) -> Result<()> {
+    let picture = bench.home.with_file_name(format!("{name}.svg"));
     let mut chart = Command::new(&bench.load);
-    chart.arg("chart").stdin(Stdio::piped());
+    chart.arg(name).stdin(Stdio::piped());
     let mut chart = chart.stdout(File::create(&picture)?).spawn()?;
     if let Some(mut stdin) = chart.stdin.take() {
-        stdin.write_all(table::json(lines).as_bytes())?;
+        stdin.write_all(figures.to_string().as_bytes())?;
     }
     if !chart.wait()?.success() {
-        return Err("the chart was not drawn".into());
+        return Err(format!("the {name} were not drawn").into());
     }
     println!("{}", picture.display());
     Ok(())

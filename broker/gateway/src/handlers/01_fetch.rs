@@ -20,7 +20,8 @@
 //! Deviations: a session that has more partitions than exist, or for which there is no room, is not
 //! kept. Replicas do not fetch through this API. Of the replicas in a client's rack the first in-sync one is
 //! preferred, not the one that is most caught up. A follower says of no offset that it is out of range: it
-//! may only be behind, and a client that believes it starts over; it sends to the leader.
+//! may only be behind, and a client that believes it starts over; it sends to the leader. An answer holds
+//! no more than is worthwhile on the client's link (`turnaround`), whatever the client allows.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -46,14 +47,7 @@ pub const VERSIONS: RangeInclusive<i16> = 4..=18;
 
 /// Answers a fetch, waiting until there is enough, something went wrong, or the time is over.
 pub async fn handle(context: &RequestContext, mut request: FetchRequest) -> FetchResponse {
-    let limits = Limits {
-        max_bytes: usize::try_from(
-            i64::from(request.max_bytes).min(context.node().config.network.fetch_max_bytes),
-        )
-        .unwrap_or(0),
-        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
-        committed: request.isolation_level == 1,
-    };
+    let limits = limits(context, &request);
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let existing = || context.node().image.get().partition_count();
     let rack = std::mem::take(&mut request.rack_id);
@@ -73,6 +67,21 @@ pub async fn handle(context: &RequestContext, mut request: FetchRequest) -> Fetc
     let mut reading = Reading::resolve(context, plan, limits, &rack);
     reading.until_enough(context, max_wait).await;
     reading.answer(context)
+}
+
+fn limits(context: &RequestContext, request: &FetchRequest) -> Limits {
+    let allowed = context.node().config.network.fetch_max_bytes;
+    let asked_bytes = i64::from(request.max_bytes).min(allowed);
+    let asked_bytes = usize::try_from(asked_bytes).unwrap_or(0);
+    let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
+    let worthwhile_bytes = context.worthwhile_bytes.max(min_bytes);
+    Limits {
+        max_bytes: asked_bytes.min(worthwhile_bytes),
+        min_bytes,
+        committed: request.isolation_level == 1,
+        // Who asked for less has an order in mind.
+        takes_turns: worthwhile_bytes < asked_bytes,
+    }
 }
 
 fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRequest {
@@ -201,7 +210,12 @@ impl Reading {
     async fn read_all(&mut self, context: &RequestContext) -> (usize, bool) {
         let mut total = 0;
         let mut urgent = false;
-        for part in &mut self.parts {
+        let first = match self.limits.takes_turns {
+            true => self.plan.first.min(self.parts.len()),
+            false => 0,
+        };
+        let (last, first) = self.parts.split_at_mut(first);
+        for part in first.iter_mut().chain(last) {
             let left = self.limits.max_bytes.saturating_sub(total);
             let read = match &part.view {
                 Ok(view) if part.nearer >= 0 => Read {

@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// Stop after so many records
     #[arg(long, default_value_t = u64::MAX)]
     records: u64,
+    /// Take no more than so many MB a second
+    #[arg(long)]
+    rate: Option<f64>,
 }
 
 /// Reads to the end, the limit or the last second, whichever comes first.
@@ -39,6 +42,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut open = consumer.partitions;
     while figures.records < arguments.records && open > 0 && began.elapsed() < limit {
         let before = figures.records;
+        let due = arguments
+            .rate
+            .map(|rate| figures.size_bytes as f64 / 1e6 / rate);
+        if let Some(due) = due
+            && began.elapsed().as_secs_f64() < due
+        {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        }
         consumer.poll(Duration::from_millis(100), |event| match event {
             Event::Record(value) => {
                 figures.records += 1;

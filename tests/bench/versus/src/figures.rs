@@ -46,7 +46,7 @@ impl Figures {
 }
 
 /// Latencies of up to ten minutes, to three digits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Latencies(Histogram<u64>);
 
 impl Latencies {
@@ -63,6 +63,14 @@ impl Latencies {
     pub(crate) fn add(&mut self, other: &Self) {
         let added = self.0.add(&other.0);
         added.expect("all have the same bounds");
+    }
+
+    /// What came behind `earlier`, which these were once.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut later = self.clone();
+        let taken = later.0.subtract(&earlier.0);
+        taken.expect("nothing is taken back");
+        later
     }
 
     /// None if nothing was recorded.

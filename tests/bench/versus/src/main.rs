@@ -1,5 +1,5 @@
 //! A native load program for any broker that speaks Kafka's protocol: librdkafka, as its users have
-//! it, driven through its C API. `cargo xtask versus` runs it; each run prints one line of JSON.
+//! it, driven through its C API, and requests of our own where thousands of connections are wanted. `cargo xtask versus` runs it; each run prints one line of JSON.
 
 use std::process::ExitCode;
 
@@ -8,13 +8,17 @@ use clap::{Args, Parser, Subcommand};
 mod chart;
 mod client;
 mod consume;
+mod curves;
 mod figures;
 mod flame;
 mod latency;
+mod many;
 mod produce;
+mod soak;
 
 /// What can go wrong, in words.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, Parser)]
 #[command(name = "odeon-versus", about = "Loads a Kafka broker with librdkafka")]
@@ -33,10 +37,18 @@ enum Load {
     Consume(consume::Arguments),
     /// A paced producer and a consumer: how old is a record when it is read?
     Latency(latency::Arguments),
+    /// Small batches over many connections to many partitions
+    Many(many::Arguments),
+    /// Connections and groups that are only there, until standard input ends
+    Idle(many::IdleArguments),
     /// Draw what `perf script` printed
     Flame(flame::Arguments),
     /// Draw the table of `cargo xtask versus`
     Chart,
+    /// Draw what `cargo xtask versus --curves` measured
+    Curves,
+    /// Draw what `cargo xtask versus --soak` saw
+    Soak,
 }
 
 /// What every load is told.
@@ -63,8 +75,12 @@ fn main() -> ExitCode {
         Load::First(arguments) => produce::first(&arguments),
         Load::Consume(arguments) => consume::run(&arguments),
         Load::Latency(arguments) => latency::run(&arguments),
+        Load::Many(arguments) => many::run(&arguments),
+        Load::Idle(arguments) => many::idle(&arguments),
         Load::Flame(arguments) => flame::run(&arguments),
         Load::Chart => chart::run(),
+        Load::Curves => curves::run(),
+        Load::Soak => soak::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -49,6 +49,9 @@ pub(crate) struct Arguments {
     /// Records a second of all together; as many as possible without it
     #[arg(long)]
     rate: Option<f64>,
+    /// Print the figures of every so many seconds too, of each producer
+    #[arg(long)]
+    every: Option<f64>,
     /// No more than so many records of all together
     #[arg(long, default_value_t = u64::MAX)]
     records: u64,
@@ -81,6 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         pause: arguments
             .rate
             .map(|rate| f64::from(arguments.clients) / rate),
+        every: arguments.every.map(Duration::from_secs_f64),
     };
     let start = Barrier::new(producers.len() + 1);
     let mut figures = Figures::default();
@@ -127,11 +131,13 @@ struct Share<'a> {
     records: u64,
     /// Between two records, in seconds.
     pause: Option<f64>,
+    every: Option<Duration>,
 }
 
 fn produce(producer: &mut Producer, share: &Share<'_>) -> Result<()> {
     let began = Instant::now();
     let ring = share.payloads.len() - share.size_bytes;
+    let mut spans = share.every.map(Spans::new);
     let mut sent = 0;
     while sent < share.records {
         // A paced record counts from when it was due: a late producer does not hide what it costs.
@@ -158,12 +164,59 @@ fn produce(producer: &mut Producer, share: &Share<'_>) -> Result<()> {
         sent += 1;
         if sent % POLL_EVERY == 0 || due.is_some() {
             producer.poll(Duration::ZERO);
+            if let Some(spans) = &mut spans {
+                spans.look(producer, share.size_bytes)?;
+            }
             if began.elapsed() > share.seconds {
                 break;
             }
         }
     }
     producer.flush(FLUSH_LIMIT)
+}
+
+/// Prints what a producer saw, span by span.
+struct Spans {
+    every: Duration,
+    from: Instant,
+    acknowledged: u64,
+    latencies: Latencies,
+}
+
+impl Spans {
+    fn new(every: Duration) -> Self {
+        Self {
+            every,
+            from: Instant::now(),
+            acknowledged: 0,
+            latencies: Latencies::new(),
+        }
+    }
+
+    fn look(&mut self, producer: &Producer, size_bytes: usize) -> Result<()> {
+        let seconds = self.from.elapsed();
+        if seconds < self.every {
+            return Ok(());
+        }
+        let acks = producer.acks();
+        let records = acks.acknowledged - self.acknowledged;
+        let figures = Figures {
+            records,
+            failed: acks.failed,
+            size_bytes: records * size_bytes as u64,
+            seconds: seconds.as_secs_f64(),
+            ended_unix_s: figures::unix_s(),
+            latency: acks.latencies.since(&self.latencies).percentiles(),
+            ..Figures::default()
+        };
+        *self = Self {
+            every: self.every,
+            from: Instant::now(),
+            acknowledged: acks.acknowledged,
+            latencies: acks.latencies.clone(),
+        };
+        figures.print()
+    }
 }
 
 /// Values are cut from a ring of random and of equal letters in turn, sixteen each: compression takes

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::Bench;
 use super::profile::Recorder;
 use super::stats::{cpu_s, machine_s, resident_mb};
-use crate::nodes::Nodes;
+use crate::nodes::{Make, Nodes};
 use crate::sh::{self, Result};
 
 /// What the load program says.
@@ -102,6 +102,50 @@ pub(crate) fn topic(bench: &Bench, nodes: &Nodes, arguments: &[&str]) -> Result<
     command.args(["--bootstrap", &nodes.addresses]);
     sh::run(command.stdout(Stdio::null()))
 }
+
+/// What one request may create in Apache Kafka is bounded.
+const CREATED_AT_ONCE: u32 = 5_000;
+
+/// Creates a topic with Kafka's habit: acknowledged from the page cache.
+pub(crate) fn create(
+    bench: &Bench,
+    nodes: &Nodes,
+    make: &Make,
+    name: &str,
+    partitions: u32,
+) -> Result<()> {
+    let mut made = partitions.min(CREATED_AT_ONCE);
+    let first = made.to_string();
+    let mut arguments = vec![
+        "create",
+        name,
+        "--timeout",
+        TIMEOUT_S,
+        "--partitions",
+        &first,
+    ];
+    if let Make::Odeon(_) = make {
+        arguments.extend(["--config", "odeon.acks.durability=page-cache"]);
+    }
+    topic(bench, nodes, &arguments)?;
+    while made < partitions {
+        made = partitions.min(made + CREATED_AT_ONCE);
+        let grown = made.to_string();
+        let arguments = [
+            "alter",
+            name,
+            "--timeout",
+            TIMEOUT_S,
+            "--partitions",
+            &grown,
+        ];
+        topic(bench, nodes, &arguments)?;
+    }
+    Ok(())
+}
+
+/// What creates thousands of partitions takes its time in Apache Kafka.
+const TIMEOUT_S: &str = "300";
 
 /// More than a run writes.
 const WARM_BYTES: u64 = 2_000_000_000;

@@ -15,7 +15,7 @@ use crate::nodes::{Make, Nodes};
 use crate::sh::{self, Result};
 
 /// Pages are given back and compilers at rest by then.
-const IDLE: Duration = Duration::from_secs(8);
+pub(super) const IDLE: Duration = Duration::from_secs(8);
 const PARTITIONS: u32 = 5_000;
 /// Of 1 KiB: 2 GB.
 const RECORDS: u32 = 2_000_000;
@@ -97,7 +97,7 @@ fn one_round(bench: &Bench, make: &Make) -> Result<[f64; 9]> {
     let again_ms = start(bench, &nodes, "first")?;
 
     let records = RECORDS.to_string();
-    create(bench, &nodes, make, "large", 1)?;
+    load::create(bench, &nodes, make, "large", 1)?;
     let arguments = ["produce", "--topic", "large", "--size-bytes", "1024"];
     let limits = [
         "--records",
@@ -118,7 +118,7 @@ fn one_round(bench: &Bench, make: &Make) -> Result<[f64; 9]> {
     load::topic(bench, &nodes, &["delete", "large"])?;
 
     let began = Instant::now();
-    create(bench, &nodes, make, "many", PARTITIONS)?;
+    load::create(bench, &nodes, make, "many", PARTITIONS)?;
     first(bench, &nodes, "many")?;
     let created_ms = millis(began.elapsed());
     let disk_mb = used_mb(&nodes.data(1), "many")?;
@@ -139,7 +139,7 @@ fn one_round(bench: &Bench, make: &Make) -> Result<[f64; 9]> {
 }
 
 /// Milliseconds from the start of the process to an acknowledgement in each of the topic's partitions.
-fn start(bench: &Bench, nodes: &Nodes, topic: &str) -> Result<f64> {
+pub(super) fn start(bench: &Bench, nodes: &Nodes, topic: &str) -> Result<f64> {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
     let mut started = nodes.start_command(1).spawn()?;
     let ended = first(bench, nodes, topic)?;
@@ -150,29 +150,20 @@ fn start(bench: &Bench, nodes: &Nodes, topic: &str) -> Result<f64> {
 }
 
 /// A record in each partition; when the last was acknowledged, in seconds since 1970.
-fn first(bench: &Bench, nodes: &Nodes, topic: &str) -> Result<f64> {
+pub(super) fn first(bench: &Bench, nodes: &Nodes, topic: &str) -> Result<f64> {
     let arguments = ["first", "--topic", topic].map(str::to_owned);
     Ok(load::figures(bench, nodes, &arguments)?.ended_unix_s)
 }
 
-fn create(bench: &Bench, nodes: &Nodes, make: &Make, topic: &str, partitions: u32) -> Result<()> {
-    let partitions = partitions.to_string();
-    let mut arguments = vec!["create", topic, "--partitions", &partitions];
-    if let Make::Odeon(_) = make {
-        arguments.extend(["--config", "odeon.acks.durability=page-cache"]);
-    }
-    load::topic(bench, nodes, &arguments)
-}
-
 /// Stops the node as a person would; in milliseconds.
-fn stop(nodes: &Nodes) -> Result<f64> {
+pub(super) fn stop(nodes: &Nodes) -> Result<f64> {
     let began = Instant::now();
     signal(nodes, "-TERM")?;
     Ok(millis(began.elapsed()))
 }
 
 /// Sends a signal that ends the node, and waits for its end.
-fn signal(nodes: &Nodes, signal: &str) -> Result<()> {
+pub(super) fn signal(nodes: &Nodes, signal: &str) -> Result<()> {
     for pid in nodes.pids() {
         sh::run(Command::new("kill").args([signal, &pid.to_string()]))?;
         let process = format!("/proc/{pid}");

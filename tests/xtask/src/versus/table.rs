@@ -1,6 +1,6 @@
 //! The table of ratios.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::gate::{Limit, Metric};
 use super::load::Sample;
@@ -73,7 +73,7 @@ fn cell(line: &Line, metric: Metric) -> Option<String> {
 }
 
 /// What the chart shows of the lines, as JSON.
-pub(crate) fn json(lines: &[Line]) -> String {
+pub(crate) fn json(lines: &[Line]) -> Value {
     let ratio = |line: &Line, metric: Metric| {
         let is_theirs = metric != Metric::Rate || line.has_rate;
         let ratio = line.ratio(metric).filter(|_| is_theirs)?;
@@ -92,7 +92,7 @@ pub(crate) fn json(lines: &[Line]) -> String {
             "cpu": ratio(line, Metric::Cpu),
         })
     });
-    serde_json::Value::from_iter(lines).to_string()
+    Value::from_iter(lines)
 }
 
 /// A run by itself.
