@@ -195,6 +195,7 @@ impl Shared {
         let given = self.given.load(Ordering::SeqCst);
         let (mut done, mut over) = (self.done.subscribe(), self.over.subscribe());
         tokio::select! {
+            biased;
             done = done.wait_for(|done| *done >= given) => drop(done.unwrap()),
             over = over.wait_for(|over| *over) => drop(over.unwrap()),
         }
