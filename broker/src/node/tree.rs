@@ -40,7 +40,7 @@ use ground::ground;
 use roles::Roles;
 
 /// Request bytes in flight on one connection; a larger frame is admitted alone.
-const CONNECTION_BYTES: usize = 4 << 20;
+const CONNECTION_BYTES: usize = 2 << 20;
 /// Requests in flight on one connection.
 const CONNECTION_REQUESTS: usize = 1_024;
 /// Request bytes in flight on all connections when `queued.max.request.bytes` is not set.

@@ -91,6 +91,22 @@ impl Nodes {
             .collect()
     }
 
+    /// Whether a node has a folder of a topic's partition, deleted or not.
+    ///
+    /// # Errors
+    /// A data directory cannot be listed.
+    pub(crate) fn holds(&self, topic: &str) -> Result<bool> {
+        let prefix = format!("{topic}-");
+        for id in 1..=self.count {
+            for entry in fs::read_dir(self.data(id))? {
+                if entry?.file_name().to_string_lossy().starts_with(&prefix) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Where a node keeps its data.
     pub(crate) fn data(&self, id: usize) -> PathBuf {
         self.folder.join(format!("data-{id}"))

@@ -13,7 +13,10 @@ pub struct Histogram<T = ()> {
 
 impl<T> Histogram<T> {
     /// Of nothing.
-    #[expect(clippy::new_without_default, reason = "as in the crate this stands in for")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "as in the crate this stands in for"
+    )]
     pub fn new() -> Self {
         Self {
             samples: 0,
@@ -74,7 +77,10 @@ impl AsciiChart {
 
     /// With one more.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "as in the crate this stands in for")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "as in the crate this stands in for"
+    )]
     pub fn add<T>(mut self, name: &str, _histogram: Histogram<T>) -> Self {
         self.0.push(name.to_owned());
         self

@@ -69,6 +69,18 @@ pub async fn handle(context: &RequestContext, mut request: FetchRequest) -> Fetc
     reading.answer(context)
 }
 
+/// The partitions take turns where the answer has no room for all that they may bring, and keep the
+/// order in which they are named where it has, or where the client itself asked for less.
+fn first(plan: &Plan, limits: Limits, parts: &[Part]) -> usize {
+    let bytes = parts.iter().map(|part| part.wanted.max_bytes);
+    let bytes = bytes.map(|bytes| usize::try_from(bytes).unwrap_or(0));
+    let most_bytes = bytes.fold(0, usize::saturating_add);
+    match limits.is_shortened && most_bytes > limits.max_bytes {
+        true => plan.first.min(parts.len()),
+        false => 0,
+    }
+}
+
 fn limits(context: &RequestContext, request: &FetchRequest) -> Limits {
     let allowed = context.node().config.network.fetch_max_bytes;
     let asked_bytes = i64::from(request.max_bytes).min(allowed);
@@ -79,8 +91,7 @@ fn limits(context: &RequestContext, request: &FetchRequest) -> Limits {
         max_bytes: asked_bytes.min(worthwhile_bytes),
         min_bytes,
         committed: request.isolation_level == 1,
-        // Who asked for less has an order in mind.
-        takes_turns: worthwhile_bytes < asked_bytes,
+        is_shortened: worthwhile_bytes < asked_bytes,
     }
 }
 
@@ -145,13 +156,15 @@ struct Reading {
     plan: Plan,
     limits: Limits,
     parts: Vec<Part>,
+    /// Which of them is read first.
+    first: usize,
 }
 
 impl Reading {
     fn resolve(context: &RequestContext, mut plan: Plan, limits: Limits, rack: &str) -> Self {
         let image = context.node().image.get();
         let selects = !rack.is_empty() && selects_by_rack(context);
-        let parts = std::mem::take(&mut plan.wanted)
+        let parts: Vec<Part> = std::mem::take(&mut plan.wanted)
             .into_iter()
             .map(|wanted| {
                 let found = find(context, &image, &wanted);
@@ -171,6 +184,7 @@ impl Reading {
             })
             .collect();
         Self {
+            first: first(&plan, limits, &parts),
             plan,
             limits,
             parts,
@@ -210,11 +224,7 @@ impl Reading {
     async fn read_all(&mut self, context: &RequestContext) -> (usize, bool) {
         let mut total = 0;
         let mut urgent = false;
-        let first = match self.limits.takes_turns {
-            true => self.plan.first.min(self.parts.len()),
-            false => 0,
-        };
-        let (last, first) = self.parts.split_at_mut(first);
+        let (last, first) = self.parts.split_at_mut(self.first);
         for part in first.iter_mut().chain(last) {
             let left = self.limits.max_bytes.saturating_sub(total);
             let read = match &part.view {

@@ -14,8 +14,8 @@ pub(super) struct Limits {
     pub(super) max_bytes: usize,
     pub(super) min_bytes: usize,
     pub(super) committed: bool,
-    /// Partitions are not read in the order in which they are named.
-    pub(super) takes_turns: bool,
+    /// The client allows more.
+    pub(super) is_shortened: bool,
 }
 
 /// What reading a partition gave.

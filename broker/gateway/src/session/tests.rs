@@ -262,3 +262,18 @@ fn a_session_that_grows_over_the_bound_ends() {
         5
     );
 }
+
+#[test]
+fn without_a_session_every_partition_comes_first_now_and_then() {
+    let sessions = sessions(0);
+    let mut came_first = [0; 3];
+    for _ in 0..300 {
+        let partitions = (0..3).map(|partition| wanted("t", partition));
+        let request = request(0, FINAL_EPOCH, partitions.collect());
+        let plan = sessions.plan_of(request, 0).unwrap();
+        came_first[plan.first] += 1;
+    }
+    assert!(came_first.iter().all(|times| *times > 50), "{came_first:?}");
+    let nothing = sessions.plan_of(request(0, FINAL_EPOCH, Vec::new()), 0);
+    assert_eq!(nothing.unwrap().first, 0);
+}

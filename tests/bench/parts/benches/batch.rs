@@ -25,7 +25,12 @@ fn benches(criterion: &mut Criterion) {
         });
         group.bench_function(format!("records/{name}"), |bench| {
             let limits = odeon_records::Limits::default();
-            bench.iter(|| records(black_box(&bytes), limits).map(|one| one.is_ok()).filter(|ok| *ok).count());
+            bench.iter(|| {
+                records(black_box(&bytes), limits)
+                    .map(|one| one.is_ok())
+                    .filter(|ok| *ok)
+                    .count()
+            });
         });
         group.bench_function(format!("build/{name}"), |bench| {
             bench.iter(|| batch(black_box(count), size_bytes, codec));

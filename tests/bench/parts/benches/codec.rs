@@ -66,19 +66,18 @@ fn benches(criterion: &mut Criterion) {
     for partitions in [1, 12, 1_000] {
         let bytes = frame(9, &produce(partitions));
         group.bench_function(format!("decode produce/{partitions}"), |bench| {
-            bench.iter(|| {
-                decode::<ProduceRequest>(black_box(bytes.clone()))
-            });
+            bench.iter(|| decode::<ProduceRequest>(black_box(bytes.clone())));
         });
         let bytes = frame(12, &fetch(partitions));
         group.bench_function(format!("decode fetch/{partitions}"), |bench| {
-            bench.iter(|| {
-                decode::<FetchRequest>(black_box(bytes.clone()))
-            });
+            bench.iter(|| decode::<FetchRequest>(black_box(bytes.clone())));
         });
         let request = fetch(partitions);
         group.bench_function(format!("encode fetch/{partitions}"), |bench| {
-            bench.iter(|| encode_request(1, Some("parts"), 12, black_box(&request)).expect("it has that version"));
+            bench.iter(|| {
+                encode_request(1, Some("parts"), 12, black_box(&request))
+                    .expect("it has that version")
+            });
         });
     }
     group.finish();

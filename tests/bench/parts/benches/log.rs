@@ -14,7 +14,11 @@ fn append(writer: &mut LogWriter, batch: PreparedBatch) {
 
 fn appends(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("log");
-    for (name, records, size_bytes) in [("1x100B", 1, 100), ("64x1KiB", 64, 1024), ("1000x1KiB", 1_000, 1024)] {
+    for (name, records, size_bytes) in [
+        ("1x100B", 1, 100),
+        ("64x1KiB", 64, 1024),
+        ("1000x1KiB", 1_000, 1024),
+    ] {
         let folder = tempfile::tempdir().expect("a directory");
         let manager = open(folder.path());
         let (_log, mut writer) = log(&manager);
@@ -33,7 +37,8 @@ fn reads(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a directory");
     let manager = open(folder.path());
     let (log, mut writer) = log(&manager);
-    let prepared = PreparedBatch::from_trusted(batch(64, 1024, Compression::None)).expect("it is whole");
+    let prepared =
+        PreparedBatch::from_trusted(batch(64, 1024, Compression::None)).expect("it is whole");
     for _ in 0..3_000 {
         append(&mut writer, prepared.clone());
     }
@@ -43,15 +48,23 @@ fn reads(criterion: &mut Criterion) {
     group.bench_function("find and read 64 KiB", |bench| {
         bench.iter(|| {
             offset = (offset + 7_919) % end;
-            reader.read(black_box(offset), 64 << 10, end, true).expect("it is there")
+            reader
+                .read(black_box(offset), 64 << 10, end, true)
+                .expect("it is there")
         });
     });
     group.throughput(Throughput::Bytes(1 << 20));
     group.bench_function("read on 1 MiB", |bench| {
         let mut offset = 0;
         bench.iter(|| {
-            let read = reader.read(black_box(offset), 1 << 20, end, true).expect("it is there");
-            offset = if read.next_offset >= end { 0 } else { read.next_offset };
+            let read = reader
+                .read(black_box(offset), 1 << 20, end, true)
+                .expect("it is there");
+            offset = if read.next_offset >= end {
+                0
+            } else {
+                read.next_offset
+            };
             read
         });
     });

@@ -39,7 +39,12 @@ struct Growing {
 impl Growing {
     fn new(path: &Path, blocks: Blocks) -> Self {
         let mut options = OpenOptions::new();
-        let file = options.create(true).truncate(true).write(true).open(path).expect("a file");
+        let file = options
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .open(path)
+            .expect("a file");
         match blocks {
             Blocks::None => {}
             Blocks::Reserved => {
@@ -54,15 +59,25 @@ impl Growing {
             }
         }
         let data = vec![b'o'; WRITE_BYTES];
-        Self { file, end: Cell::new(0), data }
+        Self {
+            file,
+            end: Cell::new(0),
+            data,
+        }
     }
 
     fn write(&self, times: usize) {
         for _ in 0..times {
             let end = self.end.get();
-            self.file.write_all_at(&self.data, end).expect("there is room");
+            self.file
+                .write_all_at(&self.data, end)
+                .expect("there is room");
             let next = end + self.data.len() as u64;
-            self.end.set(if next + self.data.len() as u64 > FILE_BYTES { 0 } else { next });
+            self.end.set(if next + self.data.len() as u64 > FILE_BYTES {
+                0
+            } else {
+                next
+            });
         }
     }
 
@@ -104,7 +119,9 @@ fn many_partitions(criterion: &mut Criterion) {
                 thread::scope(|scope| {
                     for share in handles.chunks(PARTITIONS / THREADS) {
                         scope.spawn(move || {
-                            share.iter().for_each(|file| file.sync_data().expect("a disk"));
+                            share
+                                .iter()
+                                .for_each(|file| file.sync_data().expect("a disk"));
                         });
                     }
                 });

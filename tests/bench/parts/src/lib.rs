@@ -23,10 +23,16 @@ pub fn batch(records: usize, size_bytes: usize, codec: Compression) -> Bytes {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
-                if (at / 16) % 2 == 0 { state as u8 } else { b'z' }
+                if (at / 16) % 2 == 0 {
+                    state as u8
+                } else {
+                    b'z'
+                }
             })
             .collect();
-        builder.push(1_000, None, Some(&value), &[]).expect("it is small");
+        builder
+            .push(1_000, None, Some(&value), &[])
+            .expect("it is small");
     }
     builder.build().expect("a batch has records").into()
 }

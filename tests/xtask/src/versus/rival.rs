@@ -1,6 +1,8 @@
 //! One of the clusters, and a row's run against it.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::Bench;
 use super::load::{self, Sample, warm_memory};
@@ -9,7 +11,8 @@ use crate::nodes::{Make, Nodes};
 use crate::sh::Result;
 
 /// The topic of each run is new, and soon gone from the disk.
-const DELETE_DELAY: &str = "file.delete.delay.ms=1000";
+const DELETE_DELAY: &str = "file.delete.delay.ms=100";
+const GONE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running cluster.
 #[derive(Debug)]
@@ -66,7 +69,21 @@ impl<'a> Rival<'a> {
             None => run(&["latency", "--topic", &topic].map(str::to_owned))?,
         }
         load::topic(self.bench, &self.nodes, &["delete", &topic])?;
+        self.await_gone(&topic)?;
         Ok(samples)
+    }
+
+    /// Waits until a deleted topic is off the disks: what is still to be written of it would hold up
+    /// whoever syncs next.
+    fn await_gone(&self, topic: &str) -> Result<()> {
+        let began = Instant::now();
+        while self.nodes.holds(topic)? {
+            if began.elapsed() > GONE_LIMIT {
+                return Err(format!("{topic} is still there").into());
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 }
 
