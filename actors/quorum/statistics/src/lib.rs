@@ -77,10 +77,6 @@ impl AsciiChart {
 
     /// With one more.
     #[must_use]
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "as in the crate this stands in for"
-    )]
     pub fn add<T>(mut self, name: &str, _histogram: Histogram<T>) -> Self {
         self.0.push(name.to_owned());
         self
