@@ -5,7 +5,7 @@ use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
-use crate::compat::broker::kafka_jars;
+use crate::compat::broker::{fresh, kafka_jars};
 use crate::nodes::{Make, Nodes};
 use crate::sh::{self, Result};
 
@@ -66,7 +66,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let faults = arguments.fault.iter().filter(|one| **one != Fault::Cut);
     for fault in faults.filter(|_| arguments.kafka > 0) {
         eprintln!("Apache Kafka, {}", fault.name());
-        let kafka = Nodes::start(&home, &Make::Kafka(jars.clone()), 3)?;
+        let kafka = Nodes::start(
+            &fresh(&home.join("failover"))?,
+            &Make::Kafka(jars.clone()),
+            3,
+        )?;
         let mut suite = suite(*fault, arguments.kafka, arguments.partitions);
         suite
             .env("ODEON_FAILOVER_ADDRESSES", &kafka.addresses)

@@ -49,7 +49,11 @@ impl Nodes {
 
     /// The same without starting anything.
     pub(crate) fn prepare(home: &Path, make: &Make, count: usize) -> Result<Self> {
-        let folder = fresh(&home.join(format!("{}-{count}", make.folder())))?;
+        // Never one that was there: for minutes after thousands of files are removed, a file system
+        // without a journal is slow to make new ones.
+        let folders = (1..).map(|number| home.join(format!("{}-{count}-{number}", make.folder())));
+        let mut folders = folders.skip_while(|folder| folder.exists());
+        let folder = fresh(&folders.next().ok_or("all numbers are taken")?)?;
         let ports = free_ports(count)?;
         let voters = voters(&ports);
         for (id, own) in (1..).zip(&ports) {

@@ -6,7 +6,7 @@
 //! than the run is written and removed, so that neither pays for memory the host has taken back;
 //! and what others took of the processors meanwhile stands beside the figures.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -93,14 +93,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let bench = prepare(arguments.pairs.max(1), arguments.seconds)?;
+    let measured = measure(arguments, &bench, &rows);
+    if measured.is_ok() {
+        fs::remove_dir_all(&bench.home)?;
+    }
+    measured
+}
+
+fn measure(arguments: &Arguments, bench: &Bench, rows: &[&Row]) -> Result<()> {
     if arguments.curves {
-        return curves::measure(&bench);
+        return curves::measure(bench);
     }
     if arguments.idle {
-        return idle::measure(&bench);
+        return idle::measure(bench);
     }
     if let Some(minutes) = arguments.soak {
-        return soak::run(&bench, minutes);
+        return soak::run(bench, minutes);
     }
     let mut lines = Vec::new();
     let sizes: &[usize] = if arguments.ops { &[] } else { &[1, 3] };
@@ -108,16 +116,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let rows = rows.iter().copied().filter(|row| row.nodes == nodes);
         let rows: Vec<&Row> = rows.collect();
         if !rows.is_empty() {
-            lines.extend(rivals::measure(&bench, nodes, &rows)?);
+            lines.extend(rivals::measure(bench, nodes, &rows)?);
         }
     }
     if !lines.is_empty() {
         println!("{}", table::markdown(&lines));
-        picture(&bench, "chart", &table::json(&lines))?;
+        picture(bench, "chart", &table::json(&lines))?;
     }
     let mut missed = gate::judge(&lines);
     if arguments.row.is_none() {
-        missed += ops::measure(&bench)?;
+        missed += ops::measure(bench)?;
     }
     match missed {
         0 => Ok(()),
