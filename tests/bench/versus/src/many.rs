@@ -76,8 +76,6 @@ struct Load {
     size_bytes: u64,
     partitions: u64,
     next: AtomicU64,
-    /// Batches there are to send.
-    limit: u64,
     began: Instant,
     seconds: Duration,
     turns: Semaphore,
@@ -123,16 +121,14 @@ async fn load(arguments: &Arguments) -> Result<()> {
     for _ in 0..arguments.records {
         builder.push(0, None, Some(&value), &[])?;
     }
-    let partitions = u64::try_from(arguments.partitions)?;
     let (began, cpu) = (Instant::now(), figures::cpu());
     let load = Arc::new(Load {
         topic: arguments.target.topic.clone(),
         batch: builder.build()?.into(),
         records: arguments.records as u64,
         size_bytes: (arguments.records * arguments.size_bytes) as u64,
-        partitions,
+        partitions: u64::try_from(arguments.partitions)?,
         next: AtomicU64::new(0),
-        limit: if arguments.once { partitions } else { u64::MAX },
         began,
         seconds: match arguments.once {
             true => LEADER_LIMIT,
@@ -199,7 +195,7 @@ async fn each_once(mut link: Link, load: &Load) -> Result<Seen> {
     let mut seen = Seen::new();
     loop {
         let partition = load.next.fetch_add(1, Ordering::Relaxed);
-        if partition >= load.limit {
+        if partition >= load.partitions {
             return Ok(seen);
         }
         let since = Instant::now();

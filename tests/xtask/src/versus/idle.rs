@@ -28,7 +28,7 @@ struct Rest {
     cpu_ms_s: f64,
 }
 
-/// A line of the table: what was said of Kafka and of ours.
+/// A line of one side: its name, and what is said of it.
 type Line = (String, String);
 
 /// Measures both, one after the other, and prints a table.
@@ -134,7 +134,7 @@ fn topics(bench: &Bench, nodes: &Nodes) -> Result<()> {
     let names: Vec<String> = (0..TOPICS)
         .map(|topic| format!("one-of-many-{topic}"))
         .collect();
-    let mut arguments = vec!["create", "--timeout", "300", "--partitions", "1"];
+    let mut arguments = vec!["create", "--timeout", load::TIMEOUT_S, "--partitions", "1"];
     arguments.extend(names.iter().map(String::as_str));
     load::topic(bench, nodes, &arguments)
 }

@@ -80,10 +80,7 @@ pub(crate) fn run(
 /// # Errors
 /// It fails, or a record does.
 pub(crate) fn figures(bench: &Bench, nodes: &Nodes, arguments: &[String]) -> Result<Figures> {
-    let mut command = Command::new(&bench.load);
-    command.arg(&arguments[0]);
-    command.args(["--bootstrap", &nodes.addresses]);
-    command.args(&arguments[1..]).stdin(Stdio::null());
+    let mut command = command(bench, nodes, arguments);
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("{command:?}: {}", output.status).into());
@@ -95,6 +92,15 @@ pub(crate) fn figures(bench: &Bench, nodes: &Nodes, arguments: &[String]) -> Res
     Ok(figures)
 }
 
+/// The load program against a cluster; the first argument is the load's name.
+pub(crate) fn command(bench: &Bench, nodes: &Nodes, arguments: &[String]) -> Command {
+    let mut command = Command::new(&bench.load);
+    command.arg(&arguments[0]);
+    command.args(["--bootstrap", &nodes.addresses]);
+    command.args(&arguments[1..]).stdin(Stdio::null());
+    command
+}
+
 /// Creates or deletes a topic, on either cluster, through our own command line.
 pub(crate) fn topic(bench: &Bench, nodes: &Nodes, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new(&bench.odeon);
@@ -102,6 +108,9 @@ pub(crate) fn topic(bench: &Bench, nodes: &Nodes, arguments: &[&str]) -> Result<
     command.args(["--bootstrap", &nodes.addresses]);
     sh::run(command.stdout(Stdio::null()))
 }
+
+/// Our topic's setting for Kafka's habit.
+pub(crate) const PAGE_CACHE: &str = "odeon.acks.durability=page-cache";
 
 /// What one request may create in Apache Kafka is bounded.
 const CREATED_AT_ONCE: u32 = 5_000;
@@ -125,7 +134,7 @@ pub(crate) fn create(
         &first,
     ];
     if let Make::Odeon(_) = make {
-        arguments.extend(["--config", "odeon.acks.durability=page-cache"]);
+        arguments.extend(["--config", PAGE_CACHE]);
     }
     topic(bench, nodes, &arguments)?;
     while made < partitions {
@@ -145,7 +154,7 @@ pub(crate) fn create(
 }
 
 /// What creates thousands of partitions takes its time in Apache Kafka.
-const TIMEOUT_S: &str = "300";
+pub(crate) const TIMEOUT_S: &str = "300";
 
 /// More than a run writes.
 const WARM_BYTES: u64 = 2_000_000_000;

@@ -91,9 +91,7 @@ impl<'a> Rival<'a> {
 fn durability(make: &Make, row: &Row) -> Option<&'static str> {
     match make {
         Make::Kafka(_) => (row.kafka == Durability::Disk).then_some("flush.messages=1"),
-        Make::Odeon(_) => {
-            (row.odeon == Durability::PageCache).then_some("odeon.acks.durability=page-cache")
-        }
+        Make::Odeon(_) => (row.odeon == Durability::PageCache).then_some(load::PAGE_CACHE),
     }
 }
 

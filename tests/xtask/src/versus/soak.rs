@@ -2,7 +2,7 @@
 //! segments roll, retention deletes, and for a third of the time a slow consumer reads what is cold.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ const CONFIGS: [&str; 4] = [
     "segment.bytes=134217728",
     "retention.bytes=2147483648",
     "file.delete.delay.ms=1000",
-    "odeon.acks.durability=page-cache",
+    load::PAGE_CACHE,
 ];
 const SIZE_BYTES: &str = "1024";
 /// Of a producer as most are set.
@@ -80,7 +80,9 @@ fn produce(seconds: f64, rate: Option<f64>) -> Vec<String> {
 
 /// Produces at a rate; in the second third a consumer follows from the beginning.
 fn load_for(bench: &Bench, nodes: &Nodes, seconds: f64, rate: f64) -> Result<Vec<Span>> {
-    let mut producer = spawn(bench, nodes, &produce(seconds, Some(rate)))?;
+    let mut producer = load::command(bench, nodes, &produce(seconds, Some(rate)))
+        .stdout(Stdio::piped())
+        .spawn()?;
     let said = producer.stdout.take().ok_or("it has a pipe")?;
     let pids = nodes.pids();
     let mut spans: Vec<Span> = Vec::new();
@@ -109,7 +111,11 @@ fn load_for(bench: &Bench, nodes: &Nodes, seconds: f64, rate: f64) -> Result<Vec
             let mut arguments = vec!["consume", "--topic", TOPIC, "--rate", SLOW_MB];
             arguments.extend(["--seconds", &length, "-X", "auto.offset.reset=earliest"]);
             let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
-            reader = Some(spawn(bench, nodes, &arguments)?);
+            reader = Some(
+                load::command(bench, nodes, &arguments)
+                    .stdout(Stdio::piped())
+                    .spawn()?,
+            );
         }
         if !is_second && let Some(mut reader) = reader.take() {
             let _ = reader.kill();
@@ -120,17 +126,6 @@ fn load_for(bench: &Bench, nodes: &Nodes, seconds: f64, rate: f64) -> Result<Vec
         status if status.success() => Ok(spans),
         status => Err(format!("the producer: {status}").into()),
     }
-}
-
-fn spawn(bench: &Bench, nodes: &Nodes, arguments: &[String]) -> Result<Child> {
-    let mut command = Command::new(&bench.load);
-    command.arg(&arguments[0]);
-    command.args(["--bootstrap", &nodes.addresses]);
-    command.args(&arguments[1..]);
-    Ok(command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?)
 }
 
 type Of = fn(&Span) -> f64;
