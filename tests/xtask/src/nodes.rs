@@ -155,6 +155,7 @@ fn properties(folder: &Path, id: i32, [port, controller, ..]: Ports) -> String {
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
          group.initial.rebalance.delay.ms=0\n\
          log.retention.check.interval.ms=10000\n\
+         log.segment.delete.delay.ms=100\n\
          log.dirs={}/data-{id}\n",
         folder.display()
     )

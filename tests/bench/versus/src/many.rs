@@ -13,7 +13,7 @@ use odeon_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use odeon_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use odeon_protocol::messages::{OffsetCommitRequest, ProduceRequest};
+use odeon_protocol::messages::{FindCoordinatorRequest, OffsetCommitRequest, ProduceRequest};
 use odeon_protocol::{Request, decode_response, encode_request};
 use odeon_records::BatchBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +27,7 @@ use crate::{Result, Target};
 /// The oldest that names topics and has a broker of today answer.
 const PRODUCE_VERSION: i16 = 9;
 const COMMIT_VERSION: i16 = 8;
+const COORDINATOR_VERSION: i16 = 4;
 /// Connections that are made at the same time: fewer than a listener lets wait.
 const DIALLING: usize = 32;
 /// A partition has its leader by then.
@@ -98,6 +99,9 @@ pub(crate) fn idle(arguments: &IdleArguments) -> Result<()> {
     let runtime = runtime()?;
     let links = runtime.block_on(async {
         let mut links = dial(&arguments.target, arguments.connections.max(1)).await?;
+        if arguments.groups > 0 {
+            find_coordinator(&mut links[0]).await?;
+        }
         for group in 0..arguments.groups {
             commit(&mut links[0], &arguments.target.topic, group).await?;
         }
@@ -212,6 +216,18 @@ async fn each_once(mut link: Link, load: &Load) -> Result<Seen> {
         }
         seen.count(true, since);
     }
+}
+
+/// Asking for one makes the topic of offsets.
+async fn find_coordinator(link: &mut Link) -> Result<()> {
+    let request = FindCoordinatorRequest {
+        coordinator_keys: vec!["idle-0".to_owned()],
+        ..Default::default()
+    };
+    link.send(COORDINATOR_VERSION, &request).await?;
+    link.receive::<FindCoordinatorRequest>(COORDINATOR_VERSION)
+        .await?;
+    Ok(())
 }
 
 /// An offset of a group of its own, which needs a coordinator that may still be loading.

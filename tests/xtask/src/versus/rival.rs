@@ -10,8 +10,7 @@ use super::rows::{Batches, Durability, Load, Produce, Row};
 use crate::nodes::{Make, Nodes};
 use crate::sh::Result;
 
-/// The topic of each run is new, and soon gone from the disk.
-const DELETE_DELAY: &str = "file.delete.delay.ms=100";
+/// The topic of each run is new, and soon gone from the disk: the nodes' settings see to that.
 const GONE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running cluster.
@@ -49,7 +48,7 @@ impl<'a> Rival<'a> {
         let partitions = load.produce().map_or(1, |produce| produce.partitions);
         let (partitions, replicas) = (partitions.to_string(), row.nodes.to_string());
         let mut create = vec!["create", &topic, "--partitions", &partitions];
-        create.extend(["--replication-factor", &replicas, "--config", DELETE_DELAY]);
+        create.extend(["--replication-factor", &replicas]);
         let durability = durability(&self.make, row);
         create.extend(durability.iter().flat_map(|config| ["--config", *config]));
         load::topic(self.bench, &self.nodes, &create)?;

@@ -15,10 +15,9 @@ use crate::sh::Result;
 const TOPIC: &str = "soak";
 const PARTITIONS: u32 = 12;
 /// 24 GB in all: retention starts after a minute or two, and what is oldest is cold.
-const CONFIGS: [&str; 4] = [
+const CONFIGS: [&str; 3] = [
     "segment.bytes=134217728",
     "retention.bytes=2147483648",
-    "file.delete.delay.ms=1000",
     load::PAGE_CACHE,
 ];
 const SIZE_BYTES: &str = "1024";
